@@ -1,0 +1,35 @@
+/** Actions have the shape of deciders: a plan from the world, or a refusal that says why. */
+import type { Decision } from './decision.ts';
+
+export interface Accepted<Steps> {
+  readonly accepted: true;
+  readonly steps: Decision<Steps>[];
+  readonly results: Record<string, string>;
+}
+export interface Refused {
+  readonly accepted: false;
+  readonly code: string;
+  /** Shown by `run`: what cannot be done and why. */
+  readonly message: string;
+}
+
+export interface Action<World, Steps, Params> {
+  readonly name: string;
+  /** Throws an Error whose message names the parameter, the value and what is allowed. */
+  readonly parse: (raw: Record<string, unknown>) => Params;
+  readonly plan: (world: World, params: Params) => Accepted<Steps> | Refused;
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: the table holds actions of any parameters; each parses its own.
+export type AnyAction<World, Steps> = Action<World, Steps, any>;
+
+export function accept<Steps>(
+  steps: Decision<Steps>[],
+  results: Record<string, string> = {},
+): Accepted<Steps> {
+  return { accepted: true, steps, results };
+}
+
+export function refuse(code: string, message: string): Refused {
+  return { accepted: false, code, message };
+}

@@ -1,0 +1,104 @@
+/**
+ * The entry of every charm: one process per event. Parses the environment, reconciles or runs the
+ * action, writes the status last, and exits.
+ */
+import { type HookContext, parseHookContext } from '../contract/context.ts';
+import { connectHooks } from '../hooks/connect.ts';
+import type { Hooks } from '../hooks/hooks.ts';
+import { messageOf, OperatorError } from '../std/errors.ts';
+import type { AnyAction } from './action.ts';
+import { type Decider, isStep, statusOf } from './decision.ts';
+import { type Outcome, order, reconcile, type StepTable } from './reconcile.ts';
+
+export interface Charm<World, Steps, Tools> {
+  /** What steps and observation are given: hooks, context, and the charm's own ports. */
+  tools(base: { hooks: Hooks; context: HookContext }): Tools;
+  observe(tools: Tools): Promise<World>;
+  deciders: readonly Decider<World, Steps>[];
+  steps: StepTable<Steps, Tools>;
+  actions: readonly AnyAction<World, Steps>[];
+  /** Events after which nothing of the unit is left to observe or to say (default: remove). */
+  lastEvents?: readonly string[];
+  /** Called when the status has been written; `failed` lanes may want to be woken for a retry. */
+  settled?(outcome: Outcome<World, Steps>, tools: Tools): Promise<void>;
+}
+
+/** @returns the exit code of the process: 0, also after a failed lane or a refused action */
+export async function dispatch<World, Steps, Tools>(
+  charm: Charm<World, Steps, Tools>,
+  env: Record<string, string | undefined> = process.env,
+): Promise<number> {
+  const context = parseHookContext(env);
+  const hooks = await connectHooks(env);
+  try {
+    const tools = charm.tools({ hooks, context });
+    if (context.action === undefined) await runHook(charm, tools, hooks, context);
+    else await runAction(charm, tools, hooks, context.action.name);
+    return 0;
+  } finally {
+    await hooks.close();
+  }
+}
+
+async function runHook<World, Steps, Tools>(
+  charm: Charm<World, Steps, Tools>,
+  tools: Tools,
+  hooks: Hooks,
+  context: HookContext,
+): Promise<void> {
+  const pending: Promise<void>[] = [];
+  const outcome = await reconcile({
+    observe: () => charm.observe(tools),
+    deciders: charm.deciders,
+    steps: charm.steps,
+    tools,
+    onStep: (step) => {
+      pending.push(hooks.log('INFO', `${String(step.kind)}: ${step.why}`));
+    },
+  });
+  for (const { step, error } of outcome.failed) {
+    pending.push(hooks.log('WARNING', `${String(step.kind)} failed: ${explain(error)}`));
+  }
+  await Promise.all(pending);
+  if (!(charm.lastEvents ?? ['remove']).includes(context.name)) {
+    const wanted = statusOf(outcome.findings);
+    const now = await hooks.statusGet();
+    if (now.status !== wanted.status || now.message !== wanted.message) {
+      await hooks.statusSet(wanted.status, wanted.message);
+    }
+  }
+  await charm.settled?.(outcome, tools);
+}
+
+async function runAction<World, Steps, Tools>(
+  charm: Charm<World, Steps, Tools>,
+  tools: Tools,
+  hooks: Hooks,
+  name: string,
+): Promise<void> {
+  const action = charm.actions.find((candidate) => candidate.name === name);
+  if (action === undefined)
+    return hooks.actionFail(`cannot run ${name}: this charm has no such action`);
+  try {
+    const params: unknown = action.parse(await hooks.actionGet());
+    const answer = action.plan(await charm.observe(tools), params);
+    if (!answer.accepted) return await hooks.actionFail(answer.message);
+    const results = { ...answer.results };
+    for (const step of order(answer.steps.filter(isStep), charm.steps)) {
+      await hooks.log('INFO', `${String(step.kind)}: ${step.why}`);
+      Object.assign(results, await charm.steps[step.kind].apply(step.args, tools));
+    }
+    if (Object.keys(results).length > 0) await hooks.actionSet(results);
+  } catch (error) {
+    if (!(error instanceof OperatorError)) throw error;
+    await hooks.actionFail(explain(error));
+  }
+}
+
+/** Message and hint of an OperatorError; the stack of anything else, which is a bug. */
+export function explain(error: unknown): string {
+  if (error instanceof OperatorError) {
+    return error.hint === undefined ? error.message : `${error.message} (${error.hint})`;
+  }
+  return error instanceof Error ? (error.stack ?? error.message) : messageOf(error);
+}

@@ -1,0 +1,98 @@
+/**
+ * `desired.json`: what the hook wants of this unit, read by the agent. Written atomically, 0600;
+ * the agent refuses a `version` newer than it knows and keeps what it had.
+ */
+export const DESIRED_VERSION = 1;
+
+export interface Desired {
+  version: typeof DESIRED_VERSION;
+  /** Grows with every change of content; the agent answers with the one it has reached. */
+  generation: number;
+  unit: UnitIdentity;
+  /** Every unit of the application that has published an address, this one included. */
+  members: Member[];
+  paths: Paths;
+  /** User the servers run as; undefined: the agent's own. */
+  serverUser: { name: string; uid: number; gid: number } | undefined;
+  etcd: { endpoints: string[] };
+  patroni: { scope: string; namespace: string; port: number; username: string; password: string };
+  postgres: {
+    port: number;
+    major: number;
+    binDir: string;
+    /** Superuser of the operator; over the unit's own socket, and over TCP to the primary. */
+    superuser: string;
+    password: string;
+    replicationUser: string;
+  };
+  pooler: PoolerWish;
+  metrics: { port: number };
+  /** How to wake the charm: argv of juju-exec. */
+  wake: { command: string[] };
+  backup: BackupWish | undefined;
+}
+
+export interface UnitIdentity {
+  /** `postgresql/0` */
+  name: string;
+  /** Patroni's and etcd's member name: `postgresql-0` */
+  member: string;
+  app: string;
+  address: string;
+  model: string;
+  modelUuid: string;
+}
+
+export interface Member {
+  unit: string;
+  member: string;
+  address: string;
+}
+
+/** Absolute paths, see docs/architecture.md. */
+export interface Paths {
+  base: string;
+  etc: string;
+  run: string;
+  log: string;
+  tls: { ca: string; cert: string; key: string };
+  dataDir: string;
+  service: string;
+}
+
+export interface PoolerWish {
+  port: number;
+  mode: 'session' | 'transaction';
+  maxClientConnections: number;
+  poolSize: number;
+  /** One HBA line each, also for PostgreSQL: who may come from where. */
+  access: AccessRule[];
+}
+
+/** A login role, the databases it may use, and the networks it may come from. */
+export interface AccessRule {
+  user: string;
+  databases: string[];
+  /** CIDR, IPv4 or IPv6. */
+  networks: string[];
+}
+
+export interface BackupWish {
+  stanza: string;
+  /** pgbackrest.conf that the hook wrote. */
+  config: string;
+  s3: S3Target;
+}
+
+export interface S3Target {
+  endpoint: string;
+  region: string;
+  bucket: string;
+  /** With exactly one leading slash, or empty. */
+  path: string;
+  accessKey: string;
+  secretKey: string;
+  uriStyle: 'host' | 'path';
+  /** PEM file of the store's CA, or undefined for the system's. */
+  caFile: string | undefined;
+}

@@ -1,0 +1,132 @@
+/**
+ * What the unit's agent answers when a hook asks `GET /v1/world` on its unix socket: everything
+ * about the running services, observed within the last second, each probe known or not.
+ */
+export type Observed<T> =
+  | { readonly known: true; readonly value: T }
+  | { readonly known: false; readonly reason: string };
+
+export const known = <T>(value: T): Observed<T> => ({ known: true, value });
+export const unknown = (reason: string): Observed<never> => ({ known: false, reason });
+
+export interface AgentWorld {
+  /** Generation of desired.json that is in force. */
+  generation: number;
+  /** `package.json` version plus content hash of the agent that answers. */
+  revision: string;
+  etcd: Observed<EtcdView>;
+  cluster: Observed<ClusterView>;
+  /** From the primary, over the agent's resident connection. */
+  database: Observed<DatabaseView>;
+  /** The unit's own PostgreSQL, over its socket. */
+  local: Observed<LocalView>;
+  pooler: Observed<PoolerView>;
+  /** What the other units' agents say of themselves, by unit name. */
+  peers: Record<string, Observed<PeerView>>;
+  jobs: JobView[];
+  work: WorkView | undefined;
+  backup: Observed<RepositoryView>;
+}
+
+export interface EtcdView {
+  members: EtcdMember[];
+  /** Name of the member that leads, if any. */
+  leader: string | undefined;
+}
+export interface EtcdMember {
+  /** Hexadecimal id as etcd prints it. */
+  id: string;
+  /** Empty until the member has started once. */
+  name: string;
+  peerUrl: string;
+  learner: boolean;
+  healthy: boolean;
+  /** How long it has not answered, 0 when healthy. */
+  silentMs: number;
+  /** A learner that has caught up may be promoted. */
+  inSync: boolean;
+}
+
+export type Role = 'primary' | 'sync-standby' | 'replica' | 'standby-leader';
+export interface ClusterView {
+  /** PostgreSQL's system identifier from the DCS; undefined before the first bootstrap. */
+  initialized: string | undefined;
+  members: ClusterMember[];
+  /** Dynamic configuration as Patroni holds it (`/config`). */
+  dynamic: Record<string, unknown>;
+  paused: boolean;
+  failsafe: boolean;
+}
+export interface ClusterMember {
+  /** `postgresql-0` */
+  name: string;
+  address: string;
+  role: Role;
+  /** Patroni's word: running, streaming, starting, creating replica, stopped, crashed, … */
+  state: string;
+  timeline: number | undefined;
+  lagBytes: number | undefined;
+  /** From pg_stat_replication on the primary, not from Patroni. */
+  streaming: boolean;
+  pendingRestart: boolean;
+  tags: Record<string, unknown>;
+}
+
+export interface DatabaseView {
+  systemIdentifier: string;
+  serverVersion: string;
+  databases: string[];
+  /** Roles with what they are members of. */
+  roles: { name: string; login: boolean; superuser: boolean; memberOf: string[] }[];
+}
+export interface LocalView {
+  role: 'primary' | 'replica';
+  serverVersion: string;
+  pendingRestart: string[];
+}
+
+export interface PoolerView {
+  generation: number;
+  /** Where it routes to; undefined when it has no primary. */
+  primary: string | undefined;
+  users: string[];
+  paused: boolean;
+  version: string;
+}
+export interface PeerView {
+  generation: number;
+  poolerUsers: string[];
+  hbaUsers: string[];
+}
+
+export interface JobView {
+  id: string;
+  kind: 'backup' | 'restore' | 'stanza';
+  state: 'running' | 'done' | 'failed' | 'cancelled';
+  startedAt: number;
+  endedAt: number | undefined;
+  /** The last line of progress, or the reason of a failure. */
+  message: string;
+  result: Record<string, string>;
+}
+
+/** The one record in etcd of work that spans units. */
+export interface WorkView {
+  id: string;
+  kind: 'switchover' | 'restore' | 'restart';
+  phase: string;
+  owner: string;
+  params: Record<string, string>;
+  deadline: number;
+  startedAt: number;
+  outcome: 'running' | 'done' | 'failed';
+  message: string;
+}
+
+export interface RepositoryView {
+  stanza: 'ok' | 'missing' | 'foreign' | 'mismatch' | 'unreachable';
+  /** Why not ok; one sentence with what to do. */
+  message: string;
+  backups: { label: string; type: 'full' | 'diff' | 'incr'; error: boolean; stop: number }[];
+  archiving: boolean;
+}
