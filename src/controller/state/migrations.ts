@@ -1,3 +1,11 @@
+/**
+ * Numbered migrations of the store: index 0 makes version 1. A published one is never edited; a
+ * change of shape is a new entry.
+ *
+ * JSON columns hold objects; times are milliseconds since the epoch; life is alive|dying|dead.
+ */
+export const migrations: readonly string[] = [
+  `
 -- Migration 1. JSON columns hold objects; times are milliseconds since the epoch; life is alive|dying|dead.
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 -- keys: model-uuid, model-name, subnet ('127.77.3'), version
@@ -127,3 +135,5 @@ CREATE TABLE log (
 CREATE TABLE status_history (
   id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, entity TEXT NOT NULL, kind TEXT NOT NULL, status TEXT NOT NULL, message TEXT NOT NULL
 ) STRICT;
+`,
+];
