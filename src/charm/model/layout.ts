@@ -1,0 +1,67 @@
+/**
+ * Where everything of a unit lies, computed from the parent of its charm directory and its storages.
+ * The table with modes and writers is in docs/architecture.md. Touches no file.
+ */
+export interface Layout {
+  /** Parent of the charm directory. */
+  readonly base: string;
+  /** `base`/pg */
+  readonly root: string;
+  readonly desired: string;
+  readonly etc: string;
+  readonly etcdConfig: string;
+  readonly patroniConfig: string;
+  readonly pgbackrestConfig: string;
+  readonly tls: { readonly ca: string; readonly cert: string; readonly key: string };
+  readonly run: string;
+  readonly log: string;
+  readonly service: string;
+  readonly etcdData: string;
+  readonly agent: string;
+  readonly bin: string;
+  readonly profile: string;
+  readonly agentSocket: string;
+  readonly versions: string;
+  /** PGDATA, the directory for WAL and the one for temporary files; undefined without storage. */
+  readonly data: string | undefined;
+  readonly wal: string | undefined;
+  readonly temp: string | undefined;
+}
+
+export function layoutOf(
+  base: string,
+  storages: Readonly<Record<string, string>>,
+  major: number | undefined,
+): Layout {
+  const root = `${base}/pg`;
+  const etc = `${root}/etc`;
+  const tls = `${root}/tls`;
+  const below = (storage: string, rest: string): string | undefined => {
+    const location = storages[storage];
+    return location === undefined || major === undefined
+      ? undefined
+      : `${location}/${major}${rest}`;
+  };
+  return {
+    base,
+    root,
+    desired: `${root}/desired.json`,
+    etc,
+    etcdConfig: `${etc}/etcd.yaml`,
+    patroniConfig: `${etc}/patroni.yaml`,
+    pgbackrestConfig: `${etc}/pgbackrest.conf`,
+    tls: { ca: `${tls}/ca.pem`, cert: `${tls}/cert.pem`, key: `${tls}/key.pem` },
+    run: `${root}/run`,
+    log: `${root}/log`,
+    service: `${root}/service`,
+    etcdData: `${root}/etcd`,
+    agent: `${root}/agent`,
+    bin: `${root}/bin`,
+    profile: `${base}/profile`,
+    agentSocket: `${root}/run/agent.sock`,
+    versions: `${root}/versions.json`,
+    data: below('data', '/main'),
+    wal: below('logs', '/main/pg_wal'),
+    temp: below('temp', ''),
+  };
+}

@@ -1,0 +1,187 @@
+/**
+ * Everything one event of the charm decides by: a plain value, read once, never written to.
+ *
+ * Whatever may be out of reach is `Observed`: known, or unknown with the reason. Times are absent on
+ * purpose: where time matters (how long a voter has been silent) the agent has measured it.
+ */
+import type { Capabilities } from './capabilities.ts';
+import type { Layout } from './layout.ts';
+import type { AgentWorld, Observed } from './world.ts';
+
+export type Databag = Readonly<Record<string, string>>;
+export type ConfigValues = Readonly<Record<string, string | number | boolean>>;
+
+export interface Snapshot {
+  readonly event: EventFacts;
+  readonly model: { readonly name: string; readonly uuid: string };
+  readonly app: string;
+  readonly unit: UnitFacts;
+  readonly machine: MachineFacts;
+  readonly config: ConfigValues;
+  readonly peers: PeerFacts;
+  /** Content of `database-peers.<app>.app`; undefined until the first leader has made it. */
+  readonly appSecret: OwnedSecret | undefined;
+  /** Content of `database-peers.<app>.unit`: this unit's certificate and key. */
+  readonly unitSecret: OwnedSecret | undefined;
+  /** Secrets that the application owns for its relations, by label; read by the leader only. */
+  readonly relationSecrets: Readonly<Record<string, OwnedSecret>>;
+  /** Every relation but the peer relation. */
+  readonly relations: readonly Relation[];
+  /** Location of each storage that is attached, by storage name. */
+  readonly storages: Readonly<Record<string, string>>;
+  /** What lies in the data directory, read without PostgreSQL. */
+  readonly data: DataFacts;
+  /** State of each service that has a directory, by its name. */
+  readonly services: Readonly<Record<string, ServiceFacts>>;
+  /** Whether the supervisor of the services runs. */
+  readonly supervised: boolean;
+  /** Text of what hooks write, by absolute path; a file that is absent has no entry. */
+  readonly files: Readonly<Record<string, string>>;
+  readonly layout: Layout;
+  /** What the charm carries of the agent: the revision that should run. */
+  readonly agentRevision: string;
+  readonly agent: Observed<AgentWorld>;
+}
+
+export interface EventFacts {
+  /** `config-changed`, `database-relation-broken`, an action's name, … */
+  readonly name: string;
+  /** The relation that is being broken, if this event breaks one. */
+  readonly endingRelation: number | undefined;
+  /** The remote unit that leaves, or this one, in a relation-departed. */
+  readonly departingUnit: string | undefined;
+  /** Storage instance that is being taken away (`data/0`). */
+  readonly detachingStorage: string | undefined;
+  /** True in `stop` and `remove`. */
+  readonly stopping: boolean;
+}
+
+export interface UnitFacts {
+  /** `postgresql/0` */
+  readonly name: string;
+  readonly number: number;
+  /** `postgresql-0`: the name in Patroni and etcd. */
+  readonly member: string;
+  readonly isLeader: boolean;
+  /** Bind address for the peers; undefined while the network is not known. */
+  readonly address: string | undefined;
+  /** Bind address for clients. */
+  readonly clientAddress: string | undefined;
+  /** Where this unit's own connections come from, CIDR. */
+  readonly egress: readonly string[];
+  /** goal-state says that this unit is being removed. */
+  readonly dying: boolean;
+}
+
+export interface MachineFacts {
+  readonly cpus: number;
+  /** What the machine or its cgroup gives, in bytes. */
+  readonly memoryBytes: number;
+  readonly root: boolean;
+  /** Whom the servers run as; undefined: as the user that runs the charm. */
+  readonly serverUser: { name: string; uid: number; gid: number } | undefined;
+  readonly packages: Packages;
+  readonly capabilities: Capabilities;
+}
+
+export interface Packages {
+  /** Names of Debian packages that are missing. */
+  readonly missing: readonly string[];
+  readonly postgres: { major: number; version: string; binDir: string } | undefined;
+  /** Versions by program: `patroni`, `etcd`, `pgbouncer`, `pgbackrest`. */
+  readonly versions: Readonly<Record<string, string>>;
+}
+
+export interface PeerFacts {
+  readonly relationId: number | undefined;
+  readonly app: Databag;
+  readonly own: Databag;
+  /** The other units that have entered the relation, ascending by number. */
+  readonly others: readonly PeerUnit[];
+  /** Every unit of the application by goal-state, this one included, that is not leaving. */
+  readonly planned: readonly string[];
+}
+
+export interface PeerUnit {
+  readonly name: string;
+  readonly data: Databag;
+  /** True when goal-state says it is being removed, or does not know it any more. */
+  readonly dying: boolean;
+}
+
+export interface OwnedSecret {
+  /** Undefined where this unit reads the secret without owning it. */
+  readonly id: string | undefined;
+  readonly content: Readonly<Record<string, string>>;
+}
+
+export interface Relation {
+  readonly endpoint: string;
+  readonly id: number;
+  /** The remote application; '' when it is not known any more. */
+  readonly app: string;
+  /** This event is the relation's end. */
+  readonly ending: boolean;
+  /** Empty on a unit that is not the leader: only the leader may read it. */
+  readonly localApp: Databag;
+  readonly localUnit: Databag;
+  readonly remoteApp: Databag;
+  readonly units: readonly { readonly name: string; readonly data: Databag }[];
+}
+
+export interface DataFacts {
+  /** `<data>/<major>/main` exists and holds a control file. */
+  readonly systemIdentifier: string | undefined;
+  /** The directory holds something, but no control file. */
+  readonly debris: boolean;
+  /** etcd's directory of this unit exists and holds a member. */
+  readonly etcdMember: boolean;
+}
+
+export interface ServiceFacts {
+  readonly running: boolean;
+  readonly wantedUp: boolean;
+  /** Digest of the configuration that the running process has read, as far as hooks know. */
+  readonly loaded: string | undefined;
+}
+
+/** The unit behind a member name: `postgresql-0` -> `postgresql/0`. */
+export function unitOfMember(member: string): string {
+  const dash = member.lastIndexOf('-');
+  return `${member.slice(0, dash)}/${member.slice(dash + 1)}`;
+}
+
+/** The member name of a unit: `postgresql/0` -> `postgresql-0`. */
+export function memberOfUnit(unit: string): string {
+  return unit.replace('/', '-');
+}
+
+/** What the agent says of one subject, or why that is not known. */
+export function probe<K extends 'etcd' | 'cluster' | 'database' | 'local' | 'pooler' | 'backup'>(
+  world: Snapshot,
+  subject: K,
+): AgentWorld[K] {
+  return world.agent.known ? world.agent.value[subject] : world.agent;
+}
+
+/** The member that is primary, or undefined when there is none or it is not known. */
+export function primaryOf(world: Snapshot): { member: string; address: string } | undefined {
+  const cluster = probe(world, 'cluster');
+  if (!cluster.known) return undefined;
+  const primary = cluster.value.members.find((member) => member.role === 'primary');
+  return primary && { member: primary.name, address: primary.address };
+}
+
+/** Every unit that has published an address, this one included, ascending by number. */
+export function addresses(world: Snapshot): { unit: string; member: string; address: string }[] {
+  const own = { name: world.unit.name, ip: world.unit.address };
+  const others = world.peers.others.map(({ name, data }) => ({ name, ip: data['ip'] }));
+  return [own, ...others]
+    .filter((each): each is { name: string; ip: string } => each.ip !== undefined && each.ip !== '')
+    .map(({ name, ip }) => ({ unit: name, member: memberOfUnit(name), address: ip }))
+    .toSorted((a, b) => numberOf(a.unit) - numberOf(b.unit));
+}
+
+function numberOf(unit: string): number {
+  return Number(unit.slice(unit.lastIndexOf('/') + 1));
+}

@@ -1,0 +1,74 @@
+/**
+ * Every step this charm can take, with its arguments. A decider names one; `src/charm/apply` holds
+ * the code behind it, one file per family.
+ *
+ * Arguments are printed in plans and logs: what is secret is wrapped in `Secret`, with a digest
+ * beside it so that two contents can be told apart.
+ */
+import {
+  active,
+  blocked,
+  type Decider as CharmDecider,
+  type Decision as CharmDecision,
+  maintenance,
+  stepsOf,
+  waiting,
+} from '../../../lib/charm/decision.ts';
+import type { Secret } from '../../../lib/std/secret.ts';
+import type { Snapshot } from './snapshot.ts';
+
+/** A text file that a hook owns. */
+export interface FileWish {
+  path: string;
+  content: Secret;
+  digest: string;
+  /** Permission bits. */
+  mode: number;
+  /** Whom it belongs to: the servers' user, or the one that runs the charm. */
+  owner: 'servers' | 'charm';
+}
+
+export interface Steps {
+  'install-packages': { packages: string[] };
+  'create-directories': { paths: string[] };
+  'create-app-secret': { fields: string[] };
+  'issue-certificate': { addresses: string[] };
+  'write-file': FileWish;
+  'install-agent': { revision: string };
+  'remove-agents': { keep: string };
+  'define-service': { name: ServiceName };
+  'start-supervisor': Record<string, never>;
+  'start-service': { name: ServiceName };
+  'stop-service': { name: ServiceName };
+  'reload-service': { name: ServiceName; digest: string };
+  'remove-service': { name: ServiceName };
+  /** Hands over what this unit holds, while the others still listen; ends within `timeoutMs`. */
+  'leave-cluster': { timeoutMs: number };
+  'remove-workload': Record<string, never>;
+  /** undefined deletes a key. */
+  'peer-set': { scope: 'unit' | 'app'; data: Record<string, string | undefined> };
+  'relation-set': {
+    endpoint: string;
+    relationId: number;
+    scope: 'unit' | 'app';
+    data: Record<string, string | undefined>;
+  };
+  'set-version': { version: string };
+  'open-ports': { ports: number[] };
+  'add-learner': { member: string; peerUrl: string };
+  'promote-learner': { member: string; id: string };
+  'remove-voter': { member: string; id: string };
+  'remove-etcd-data': Record<string, never>;
+  'patch-dynamic': { patch: Record<string, unknown> };
+  'start-work': { kind: 'switchover' | 'restart'; params: Record<string, string> };
+  'reform-etcd': { member: string; peerUrl: string };
+  'wake-later': { seconds: number; reason: string };
+}
+
+export type ServiceName = 'etcd' | 'patroni' | 'pgbouncer' | 'agent';
+
+export type Decision = CharmDecision<Steps>;
+export type Decider = CharmDecider<Snapshot, Steps>;
+
+export const step = stepsOf<Steps>();
+export { active, blocked, maintenance, waiting };
