@@ -1,0 +1,42 @@
+/**
+ * Which test files there are, layer by layer, and how each layer is run.
+ *
+ * A layer is a directory below tests/; the order is from fast to slow.
+ */
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { projectRoot } from './node.mjs';
+
+/**
+ * @typedef {object} Layer
+ * @property {string} name
+ * @property {number} concurrency files at a time; what starts databases runs alone
+ * @property {number} timeoutMs of one file
+ */
+
+/** @type {Layer[]} */
+export const fastLayers = [
+  { name: 'tidy', concurrency: 1, timeoutMs: 60_000 },
+  { name: 'unit', concurrency: 2, timeoutMs: 60_000 },
+  { name: 'transition', concurrency: 2, timeoutMs: 60_000 },
+  { name: 'contract', concurrency: 2, timeoutMs: 120_000 },
+];
+
+/** @type {Layer[]} */
+export const slowLayers = [
+  { name: 'sim', concurrency: 2, timeoutMs: 300_000 },
+  { name: 'process', concurrency: 1, timeoutMs: 900_000 },
+  { name: 'chaos', concurrency: 1, timeoutMs: 900_000 },
+];
+
+/** Test files of a layer, sorted; `tidy` is one file beside the layers. */
+export function filesOf(layer) {
+  const root = join(projectRoot, 'tests');
+  if (layer === 'tidy') return [join(root, 'tidy.test.ts')].filter((file) => existsSync(file));
+  const directory = join(root, layer);
+  if (!existsSync(directory)) return [];
+  return readdirSync(directory, { recursive: true })
+    .filter((name) => name.endsWith('.test.ts'))
+    .map((name) => join(directory, name))
+    .sort();
+}
