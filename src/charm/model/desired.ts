@@ -65,6 +65,8 @@ export interface PoolerWish {
   mode: 'session' | 'transaction';
   maxClientConnections: number;
   poolSize: number;
+  /** `max_prepared_statements`; 0 where PgBouncer cannot, see model/capabilities.ts. */
+  maxPreparedStatements: number;
   /** One HBA line each, also for PostgreSQL: who may come from where. */
   access: AccessRule[];
 }
