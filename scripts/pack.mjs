@@ -1,6 +1,6 @@
 /**
- * Builds, then packs dist/pack/<name>.charm with the pinned Node inside, for a Juju controller whose
- * machines have none. One file per charm and architecture that npm has installed.
+ * Builds, then packs dist/pack/<name>_<arch>.charm with the pinned Node inside, for a Juju
+ * controller whose machines have none. One file per charm and architecture that npm has installed.
  */
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,6 +1,6 @@
 /**
- * An esbuild plugin: `await import('library')` of a CommonJS library gives the same names in a bundle
- * as it does under Node.
+ * An esbuild plugin: `await import('library')` of a CommonJS library gives the same names in a
+ * bundle as it does under Node.
  *
  * With splitting, esbuild gives such a chunk a default export only; Node also offers the names
  * that it finds in the file. So each chunk gets an entry of its own that lists Node's names.

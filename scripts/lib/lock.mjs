@@ -56,7 +56,7 @@ function readHolder(path) {
   }
 }
 
-/** Clock ticks since boot at which a process started (proc(5), stat field 22); undefined when gone. */
+/** Clock ticks after boot when a process started (proc(5), stat field 22); undefined when gone. */
 export function startTimeOf(pid) {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');

@@ -1,5 +1,6 @@
 /**
- * How the scripts speak: what is done and why on stdout, one clear sentence and a hint when it cannot be done.
+ * How the scripts speak: what is done and why on stdout; one clear sentence and a hint when it
+ * cannot be done.
  *
  * Runs on any Node >= 20 before npm has installed anything, so it imports nothing but `node:*`.
  */
@@ -22,7 +23,7 @@ export function say(what, why) {
   process.stdout.write(why === undefined ? `${what}\n` : `${what}: ${why}\n`);
 }
 
-/** Runs a script's main function; a Refusal ends it with its sentence, anything else with a stack. */
+/** Runs a script's main function; a Refusal ends it with its sentence, a bug with its stack. */
 export async function runScript(main) {
   try {
     const code = await main(process.argv.slice(2));
