@@ -1,0 +1,151 @@
+/**
+ * HTTP for the adapters: requests over mutual TLS, plain TCP or a unix socket, with an explicit
+ * timeout each and kept-alive connections. Knows nothing of etcd, Patroni or the agent.
+ */
+import { readFileSync } from 'node:fs';
+import http from 'node:http';
+import https from 'node:https';
+import { createInterface } from 'node:readline';
+
+export interface TlsFiles {
+  ca: string;
+  cert: string;
+  key: string;
+}
+
+export interface HttpRequest {
+  method: 'GET' | 'POST' | 'PATCH' | 'PUT' | 'DELETE';
+  /** Absolute; for a unix socket only its path counts: `http://agent/v1/world`. */
+  url: string;
+  json?: unknown;
+  headers?: Record<string, string>;
+  /** Until the whole answer is here. */
+  timeoutMs: number;
+}
+
+export interface HttpAnswer {
+  status: number;
+  body: string;
+}
+
+export interface HttpStream extends Omit<HttpRequest, 'timeoutMs'> {
+  onLine(line: string): void;
+  /** Until the answer's header is here; the stream itself has no limit. */
+  connectTimeoutMs: number;
+  signal?: AbortSignal;
+}
+
+export interface HttpPort {
+  /** @throws Error of the system (ECONNREFUSED, …) or one that says `no answer within <n> ms` */
+  request(request: HttpRequest): Promise<HttpAnswer>;
+  /** Calls back for every line of the answer and resolves when the other side has ended it. */
+  stream(request: HttpStream): Promise<number>;
+  close(): void;
+}
+
+export interface HttpOptions {
+  /** Certificates are read once, here: make a new client when the files have changed. */
+  tls?: TlsFiles;
+  /** Speak to this unix socket instead of the address in the URL. */
+  socketPath?: string;
+}
+
+/** @throws Error ENOENT when a certificate file is missing */
+export function createHttp(options: HttpOptions = {}): HttpPort {
+  const keepAlive = { keepAlive: true, maxSockets: 8, maxFreeSockets: 2 };
+  const secure = options.tls === undefined ? undefined : readTls(options.tls);
+  const agent = secure
+    ? new https.Agent({ ...keepAlive, ...secure })
+    : new http.Agent({ ...keepAlive });
+
+  const open = (request: Omit<HttpRequest, 'timeoutMs'>, own?: http.Agent): http.ClientRequest => {
+    const url = new URL(request.url);
+    const body = request.json === undefined ? undefined : JSON.stringify(request.json);
+    const outgoing = (secure ? https : http).request(url, {
+      method: request.method,
+      agent: own ?? agent,
+      ...(options.socketPath === undefined ? {} : { socketPath: options.socketPath }),
+      headers: {
+        ...request.headers,
+        ...(body === undefined
+          ? {}
+          : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }),
+      },
+    });
+    outgoing.end(body);
+    return outgoing;
+  };
+  return {
+    request: (request) => whole(open(request), request.timeoutMs),
+    async stream(request) {
+      // A connection of its own, so that long streams never use up the shared ones.
+      const own = secure ? new https.Agent(secure) : new http.Agent();
+      try {
+        return await lines(open(request, own), request);
+      } finally {
+        own.destroy();
+      }
+    },
+    close: () => agent.destroy(),
+  };
+}
+
+function readTls(files: TlsFiles): { ca: Buffer; cert: Buffer; key: Buffer } {
+  return {
+    ca: readFileSync(files.ca),
+    cert: readFileSync(files.cert),
+    key: readFileSync(files.key),
+  };
+}
+
+function whole(outgoing: http.ClientRequest, timeoutMs: number): Promise<HttpAnswer> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(
+      () => outgoing.destroy(new Error(`no answer within ${timeoutMs} ms`)),
+      timeoutMs,
+    );
+    const fail = (error: Error) => {
+      clearTimeout(timer);
+      reject(error);
+    };
+    outgoing.once('error', fail);
+    outgoing.once('response', (incoming) => {
+      const chunks: Buffer[] = [];
+      incoming.on('data', (chunk: Buffer) => chunks.push(chunk));
+      incoming.once('error', fail);
+      incoming.once('end', () => {
+        clearTimeout(timer);
+        resolve({
+          status: incoming.statusCode ?? 0,
+          body: Buffer.concat(chunks).toString('utf8'),
+        });
+      });
+    });
+  });
+}
+
+function lines(outgoing: http.ClientRequest, request: HttpStream): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const limit = request.connectTimeoutMs;
+    const timer = setTimeout(
+      () => outgoing.destroy(new Error(`no answer within ${limit} ms`)),
+      limit,
+    );
+    const abort = () => outgoing.destroy(new Error('aborted'));
+    request.signal?.addEventListener('abort', abort, { once: true });
+    const settle = (finish: () => void) => {
+      clearTimeout(timer);
+      request.signal?.removeEventListener('abort', abort);
+      finish();
+    };
+    outgoing.once('error', (error) => settle(() => reject(error)));
+    outgoing.once('response', (incoming) => {
+      clearTimeout(timer);
+      incoming.once('error', (error) => settle(() => reject(error)));
+      const reader = createInterface({ input: incoming });
+      reader.on('line', (line) => request.onLine(line));
+      reader.once('close', () => settle(() => resolve(incoming.statusCode ?? 0)));
+    });
+    if (request.signal?.aborted) abort();
+  });
+}

@@ -1,0 +1,241 @@
+/**
+ * PgBouncer: the text of its three files, and its admin console over the unix socket.
+ *
+ * Rendering is pure. The console lets in one operating system user by peer authentication, so no
+ * password of it exists. A pause made here is always ended here.
+ */
+import { OperatorError } from '../../../lib/std/errors.ts';
+import type { AccessRule, Desired } from '../model/desired.ts';
+import type { PoolerAdmin } from './ports.ts';
+
+export interface PoolerTopology {
+  /** Address of the primary; undefined before the first one is known. */
+  primary: string | undefined;
+  /** Addresses that `<database>_readonly` leads to; empty: the primary. */
+  readers: readonly string[];
+}
+
+export interface PoolerUser {
+  name: string;
+  /** As pg_authid holds it. */
+  verifier: string;
+}
+
+export interface PoolerContent {
+  topology: PoolerTopology;
+  databases: readonly string[];
+  users: readonly PoolerUser[];
+  /** Operating system user of the agent, who alone may use the console. */
+  admin: string;
+}
+
+export interface PoolerFiles {
+  ini: string;
+  userlist: string;
+  hba: string;
+}
+
+export function renderPooler(desired: Desired, content: PoolerContent): PoolerFiles {
+  return {
+    ini: renderIni(desired, content),
+    userlist: renderUserlist(content),
+    hba: renderHba(desired.pooler.access, content),
+  };
+}
+
+function renderIni(desired: Desired, content: PoolerContent): string {
+  const { pooler, paths, unit } = desired;
+  const settings: [string, string | number][] = [
+    ['listen_addr', unit.address],
+    ['listen_port', pooler.port],
+    ['unix_socket_dir', paths.run],
+    ['unix_socket_mode', '0700'],
+    ['pidfile', `${paths.run}/pgbouncer.pid`],
+    ['auth_type', 'hba'],
+    ['auth_file', `${paths.etc}/userlist.txt`],
+    ['auth_hba_file', `${paths.etc}/pgbouncer-hba.conf`],
+    ['admin_users', content.admin],
+    ['pool_mode', pooler.mode],
+    ['max_client_conn', pooler.maxClientConnections],
+    ['default_pool_size', pooler.poolSize],
+    ...(pooler.maxPreparedStatements > 0
+      ? [['max_prepared_statements', pooler.maxPreparedStatements] as [string, number]]
+      : []),
+    ['ignore_startup_parameters', 'extra_float_digits,options'],
+    // The default of 15 s would keep clients waiting long after a new primary is there.
+    ['server_login_retry', 1],
+    ['server_connect_timeout', 5],
+    // A session's server connection is given up at its next transaction end once the route changed.
+    ['server_fast_close', 1],
+    ['tcp_keepalive', 1],
+    ['tcp_keepidle', 10],
+    ['tcp_keepintvl', 5],
+    ['tcp_keepcnt', 3],
+    ['tcp_user_timeout', 15_000],
+    ['log_connections', 0],
+    ['log_disconnections', 0],
+  ];
+  return [
+    '; Written by the agent of this unit; changes by hand are lost.',
+    '[databases]',
+    ...renderDatabases(desired.postgres.port, content),
+    '',
+    '[pgbouncer]',
+    ...settings.map(([key, value]) => `${key} = ${value}`),
+    '',
+  ].join('\n');
+}
+
+/** PgBouncer reserves the name of its console. */
+const CONSOLE = 'pgbouncer';
+
+function renderDatabases(port: number, { topology, databases }: PoolerContent): string[] {
+  if (topology.primary === undefined) return [];
+  const readers = topology.readers.length > 0 ? topology.readers : [topology.primary];
+  const to = (hosts: readonly string[]) => `host=${hosts.join(',')} port=${port}`;
+  // PgBouncer 1.18 reads no quoted keys: other names are reached through `*`, without an alias.
+  const plain = databases.filter((name) => /^[A-Za-z0-9_.-]+$/.test(name) && name !== CONSOLE);
+  const primary = to([topology.primary]);
+  return [
+    ...plain.map((name) => `${name} = ${primary} dbname=${name}`),
+    ...plain
+      .filter((name) => !databases.includes(readOnlyName(name)))
+      .map((name) => `${readOnlyName(name)} = ${to(readers)} dbname=${name}`),
+    `* = ${primary}`,
+  ];
+}
+
+/** The alias that leads to replicas. */
+export function readOnlyName(database: string): string {
+  return `${database}_readonly`;
+}
+
+function renderUserlist({ users, admin }: PoolerContent): string {
+  const lines = users
+    .filter(({ name }) => !/[\r\n\0]/.test(name))
+    .map(({ name, verifier }) => `${quote(name)} ${quote(verifier)}`);
+  // Without an entry the console would refuse the name before it looks at the HBA.
+  if (!users.some(({ name }) => name === admin)) lines.push(`${quote(admin)} ""`);
+  return `${lines.toSorted().join('\n')}\n`;
+}
+
+function renderHba(access: readonly AccessRule[], { admin }: PoolerContent): string {
+  const rules = access.flatMap(({ user, databases, networks }) =>
+    networks.flatMap((network) =>
+      databases
+        .flatMap((name) => (name === 'all' ? [name] : [name, readOnlyName(name)]))
+        .map((name) => `host ${word(name)} ${word(user)} ${network} scram-sha-256`),
+    ),
+  );
+  return [
+    `local ${CONSOLE} ${quote(admin)} peer`,
+    `host ${CONSOLE} all 0.0.0.0/0 reject`,
+    `host ${CONSOLE} all ::/0 reject`,
+    ...rules,
+    '',
+  ].join('\n');
+}
+
+const quote = (text: string) => `"${text.replaceAll('"', '""')}"`;
+/** Quoted, `all` would be a name. */
+const word = (text: string) => (text === 'all' ? text : quote(text));
+
+export interface ConsoleTarget {
+  /** Directory of the socket. */
+  socketDir: string;
+  port: number;
+  user: string;
+  /** Default 3000; PAUSE has its own. */
+  timeoutMs?: number;
+}
+
+/** A console that connects for each command, so that a restart of PgBouncer needs no care. */
+export function createPoolerAdmin(target: ConsoleTarget): PoolerAdmin {
+  const timeoutMs = target.timeoutMs ?? 3000;
+  const once = async (command: string, limitMs = timeoutMs) => {
+    const client = await connect(target, timeoutMs);
+    try {
+      return await within(client.query(command), command, limitMs);
+    } finally {
+      // end() would wait for a command that hangs.
+      client.destroy();
+    }
+  };
+  const resume = async () => {
+    try {
+      await once('RESUME');
+    } catch (error) {
+      if (!(error instanceof Error && /not paused/.test(error.message))) throw error;
+    }
+  };
+  return {
+    show: (what) => once(`SHOW ${what}`),
+    async reload() {
+      await once('RELOAD');
+    },
+    async reconnect() {
+      await once('RECONNECT');
+    },
+    async whilePaused(limitMs, work) {
+      try {
+        await once('PAUSE', limitMs);
+        return await work();
+      } finally {
+        // Also when PAUSE was given up: PgBouncer stays half paused until it is told otherwise.
+        await resume();
+      }
+    },
+    resume,
+    close: async () => undefined,
+  };
+}
+
+interface Console {
+  query(text: string): Promise<Record<string, unknown>[]>;
+  destroy(): void;
+}
+
+async function connect(target: ConsoleTarget, timeoutMs: number): Promise<Console> {
+  const { default: pg } = await import('pg');
+  const client = new pg.Client({
+    host: target.socketDir,
+    port: target.port,
+    user: target.user,
+    database: CONSOLE,
+    connectionTimeoutMillis: timeoutMs,
+  });
+  client.on('error', () => undefined);
+  try {
+    await client.connect();
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new OperatorError({
+      code: 'pooler-unreachable',
+      message: `cannot reach PgBouncer at ${target.socketDir}: ${reason}`,
+      retry: 'now',
+      cause,
+    });
+  }
+  return {
+    query: async (text) => (await client.query(text)).rows,
+    destroy: () => {
+      client.end().catch(() => undefined);
+    },
+  };
+}
+
+async function within<T>(work: Promise<T>, command: string, limitMs: number): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      const message = `cannot ${command} the pooler: it did not answer within ${limitMs} ms`;
+      reject(new OperatorError({ code: 'pooler-timeout', message }));
+    }, limitMs);
+  });
+  work.catch(() => undefined);
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
