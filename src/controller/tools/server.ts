@@ -2,7 +2,11 @@
  * The socket behind `hook-tool` and `lib/hooks`: one per unit, 0600, line protocol of
  * docs/architecture.md. Calls of one context are carried out one at a time, in order.
  */
+import { TOOLS } from '../../../lib/contract/tools/catalogue.ts';
 import type { Session, ToolResult } from './session.ts';
+
+/** One symlink each in every unit's tools directory. */
+export const TOOL_NAMES: readonly string[] = Object.keys(TOOLS);
 
 export interface ToolHandlers {
   /** The execution that runs on the unit now, if any. */
