@@ -1,0 +1,147 @@
+/**
+ * Which programs a machine has and in what versions, and how missing ones are installed with apt.
+ *
+ * A package must not start a service of its own: starts are denied by a policy-rc.d for the time of
+ * the installation, and what a package enabled is disabled again. What ran before stays untouched.
+ */
+import { chmod, mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { systemCode } from '../std/errors.ts';
+import { readIfExists, writeAtomic } from '../std/files.ts';
+import { run } from './run.ts';
+
+export interface Program {
+  /** Absolute path. */
+  path: string;
+  /** Arguments that make it print its version. */
+  version: readonly string[];
+}
+
+/**
+ * First version number that each program prints; a program that is absent has no entry.
+ *
+ * Asking costs up to 200 ms each, so answers are kept in `cacheFile` until a program's file changes.
+ */
+export async function programVersions(
+  programs: Readonly<Record<string, Program>>,
+  cacheFile: string,
+): Promise<Record<string, string>> {
+  const stamps = await Promise.all(
+    Object.entries(programs).map(async ([name, { path }]) => [name, await stampOf(path)] as const),
+  );
+  const present = stamps.filter((each): each is [string, string] => each[1] !== undefined);
+  const cached = parseCache(await readIfExists(cacheFile));
+  const fresh = Object.fromEntries(
+    await Promise.all(
+      present.map(async ([name, stamp]) => {
+        const old = cached[name];
+        if (old?.stamp === stamp) return [name, old] as const;
+        const program = programs[name];
+        return [name, { stamp, version: program ? await ask(program) : '' }] as const;
+      }),
+    ),
+  );
+  if (JSON.stringify(fresh) !== JSON.stringify(cached)) {
+    // A cache that cannot be kept costs time and nothing else.
+    await writeAtomic(cacheFile, JSON.stringify(fresh), { mode: 0o644 }).catch(() => undefined);
+  }
+  return Object.fromEntries(
+    Object.entries(fresh).map(([name, { version }]) => [name, version] as const),
+  );
+}
+
+type Cache = Record<string, { stamp: string; version: string }>;
+
+function parseCache(text: string | undefined): Cache {
+  try {
+    return JSON.parse(text ?? '{}');
+  } catch {
+    return {};
+  }
+}
+
+async function stampOf(path: string): Promise<string | undefined> {
+  try {
+    const { mtimeMs, size } = await stat(path);
+    return `${path}:${Math.round(mtimeMs)}:${size}`;
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+async function ask({ path, version }: Program): Promise<string> {
+  const { stdout, stderr } = await run(path, version, { timeoutMs: 20_000, accept: [0, 1] });
+  return /\d+(?:\.\d+)+/.exec(`${stdout}\n${stderr}`)?.[0] ?? '';
+}
+
+/** Major versions of PostgreSQL whose server is installed, ascending. */
+export async function postgresMajors(root = '/usr/lib/postgresql'): Promise<number[]> {
+  const names = await readdir(root).catch((error: unknown) => {
+    if (systemCode(error) === 'ENOENT') return [];
+    throw error;
+  });
+  const majors = await Promise.all(
+    names
+      .filter((name) => /^\d+$/.test(name))
+      .map(async (name) => ((await stampOf(`${root}/${name}/bin/postgres`)) ? Number(name) : 0)),
+  );
+  return majors.filter((major) => major > 0).sort((a, b) => a - b);
+}
+
+const POLICY = '/usr/sbin/policy-rc.d';
+const SET_ASIDE = '/usr/sbin/policy-rc.d.set-aside';
+const CREATE_CLUSTER = '/etc/postgresql-common/createcluster.d/no-main-cluster.conf';
+
+/** Installs Debian packages without questions and without starting anything. */
+export async function installPackages(names: readonly string[]): Promise<void> {
+  const enabledBefore = await enabledUnits();
+  await denyStarts();
+  try {
+    await mkdir('/etc/postgresql-common/createcluster.d', { recursive: true });
+    await writeFile(CREATE_CLUSTER, 'create_main_cluster = false\n');
+    await apt(['update', '-q']);
+    await apt(['install', '-y', '-q', '--no-install-recommends', ...names]);
+  } finally {
+    await allowStarts();
+  }
+  const enabledNow = await enabledUnits();
+  const added = enabledNow.filter((unit) => !enabledBefore.includes(unit));
+  if (added.length > 0) await run('systemctl', ['disable', ...added], { timeoutMs: 60_000 });
+}
+
+async function apt(args: readonly string[]): Promise<void> {
+  // Another apt may hold the lock (unattended upgrades on a fresh machine): wait for it.
+  const patience = ['-o', 'DPkg::Lock::Timeout=300', '-o', 'Dpkg::Options::=--force-confold'];
+  await run('apt-get', [...patience, ...args], { timeoutMs: 900_000 });
+}
+
+async function denyStarts(): Promise<void> {
+  // Set aside once: a repeat after a crash must not take our own file for the machine's.
+  if ((await stampOf(SET_ASIDE)) === undefined) {
+    await rename(POLICY, SET_ASIDE).catch((error: unknown) => {
+      if (systemCode(error) !== 'ENOENT') throw error;
+    });
+  }
+  await writeFile(POLICY, '#!/bin/sh\nexit 101\n');
+  await chmod(POLICY, 0o755);
+}
+
+async function allowStarts(): Promise<void> {
+  await rm(POLICY, { force: true });
+  await rename(SET_ASIDE, POLICY).catch((error: unknown) => {
+    if (systemCode(error) !== 'ENOENT') throw error;
+  });
+}
+
+async function enabledUnits(): Promise<string[]> {
+  if ((await stampOf('/run/systemd/system')) === undefined) return [];
+  const list = await run(
+    'systemctl',
+    ['list-unit-files', '--state=enabled', '--no-legend', '--plain'],
+    { timeoutMs: 30_000 },
+  );
+  return list.stdout
+    .split('\n')
+    .map((line) => line.split(/\s+/)[0] ?? '')
+    .filter((unit) => unit !== '');
+}

@@ -1,0 +1,268 @@
+/**
+ * Services of one unit, supervised by runit. Speaks to runsv through its files (`supervise/status`,
+ * `supervise/control`), so that asking and telling start no process.
+ *
+ * Every service runs behind a lock that it inherits: when runsv itself is killed its service lives on,
+ * and the copy that the next runsv starts waits for the lock instead of running beside it. The pid
+ * file is written by the holder of the lock and names the one process that really runs.
+ */
+import { constants } from 'node:fs';
+import { mkdir, open, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { poll } from '../std/clock.ts';
+import { OperatorError, systemCode } from '../std/errors.ts';
+import { readIfExists, writeAtomic } from '../std/files.ts';
+import { signal, startTime } from './processes.ts';
+import { startSupervisor, supervisorPid } from './supervisor.ts';
+
+export interface ServiceSpec {
+  /** Program and arguments; nothing secret. */
+  command: readonly string[];
+  /** Name of the user to run as; undefined: whoever runs the supervisor. */
+  user: string | undefined;
+  env: Readonly<Record<string, string>>;
+  /** Checked before the start: as long as it does not exist the service tries again. */
+  requires?: string;
+}
+
+export interface ServiceState {
+  /** The service's own process lives. */
+  running: boolean;
+  pid: number | undefined;
+  /** It is meant to run, and will be started again when it ends. */
+  wantedUp: boolean;
+  /** Its runsv lives. */
+  supervised: boolean;
+  /** Text of its start script. */
+  script: string;
+}
+
+export interface Services {
+  list(): Promise<Record<string, ServiceState>>;
+  state(name: string): Promise<ServiceState | undefined>;
+  /** Creates or changes a service; a new one stays down until `up`. */
+  define(name: string, spec: ServiceSpec): Promise<void>;
+  up(name: string): Promise<void>;
+  /** Asks it to stop, and does not wait; it stays down also after a restart of the machine. */
+  down(name: string): Promise<void>;
+  /** Waits for the end of its process. @returns false when it still runs after `timeoutMs` */
+  stopped(name: string, timeoutMs: number): Promise<boolean>;
+  /** Ends the process; runsv starts it again. */
+  restart(name: string): Promise<void>;
+  hangup(name: string): Promise<void>;
+  remove(name: string, timeoutMs: number): Promise<void>;
+  supervised(): Promise<boolean>;
+  /** Starts the supervisor unless it runs. */
+  ensureSupervisor(): Promise<void>;
+  /** Ends all services and their supervisor; what does not stop within `timeoutMs` is killed. */
+  shutdown(timeoutMs: number): Promise<void>;
+}
+
+export interface RunitOptions {
+  /** Directory that runsvdir watches. */
+  directory: string;
+  logs: string;
+  /** Distinguishes this unit's transient unit where systemd runs. */
+  label: string;
+}
+
+export function runitServices({ directory, logs, label }: RunitOptions): Services {
+  const at = (name: string, ...rest: string[]) => join(directory, name, ...rest);
+
+  const state = async (name: string): Promise<ServiceState | undefined> => {
+    const script = await readIfExists(at(name, 'start'));
+    if (script === undefined) return undefined;
+    const [pid, down, supervised] = await Promise.all([
+      servicePid(at(name, 'pid')),
+      readIfExists(at(name, 'down')),
+      isSupervised(at(name)),
+    ]);
+    return { running: pid !== undefined, pid, wantedUp: down === undefined, supervised, script };
+  };
+
+  const names = async (): Promise<string[]> => {
+    const found = await readdir(directory).catch((error: unknown) => {
+      if (systemCode(error) === 'ENOENT') return [];
+      throw error;
+    });
+    return found.filter((name) => !name.startsWith('.')).sort();
+  };
+
+  const down = async (name: string): Promise<void> => {
+    await writeFile(at(name, 'down'), '');
+    await control(at(name), 'd');
+    // The process may be an orphan that runsv does not know: end it by its own pid.
+    const pid = await servicePid(at(name, 'pid'));
+    if (pid !== undefined) signal(pid, 'SIGTERM');
+  };
+
+  const stopped = async (name: string, timeoutMs: number): Promise<boolean> => {
+    const probe = async () =>
+      (await servicePid(at(name, 'pid'))) === undefined ? true : undefined;
+    return (await poll(probe, { timeoutMs, everyMs: 50 })) === true;
+  };
+
+  return {
+    state,
+    async list() {
+      const states = await Promise.all(
+        (await names()).map(async (name) => [name, await state(name)] as const),
+      );
+      return Object.fromEntries(
+        states.filter((each): each is [string, ServiceState] => each[1] !== undefined),
+      );
+    },
+    define: (name, spec) => define({ directory, logs, name, spec }),
+    async up(name) {
+      await rm(at(name, 'down'), { force: true });
+      await control(at(name), 'u');
+    },
+    down,
+    stopped,
+    async restart(name) {
+      const pid = await servicePid(at(name, 'pid'));
+      if (pid !== undefined) signal(pid, 'SIGTERM');
+    },
+    async hangup(name) {
+      const pid = await servicePid(at(name, 'pid'));
+      if (pid !== undefined) signal(pid, 'SIGHUP');
+    },
+    async remove(name, timeoutMs) {
+      if ((await state(name)) !== undefined) {
+        await down(name);
+        await endOf(name, timeoutMs, { stopped, pidFile: at(name, 'pid') });
+      }
+      await control(at(name), 'x');
+      await rm(at(name), { recursive: true, force: true });
+    },
+    supervised: async () => (await supervisorPid(directory)) !== undefined,
+    ensureSupervisor: () => startSupervisor(directory, label),
+    async shutdown(timeoutMs) {
+      const all = await names();
+      const supervisor = await supervisorPid(directory);
+      // Hangup makes runsvdir end its runsv processes, which end their services.
+      if (supervisor !== undefined) signal(supervisor, 'SIGHUP');
+      await Promise.all(all.map(down));
+      await Promise.all(
+        all.map((name) => endOf(name, timeoutMs, { stopped, pidFile: at(name, 'pid') })),
+      );
+      for (const name of all) {
+        await control(at(name), 'x');
+        await control(at(name, 'log'), 'x');
+      }
+    },
+  };
+}
+
+async function define(wish: {
+  directory: string;
+  logs: string;
+  name: string;
+  spec: ServiceSpec;
+}): Promise<void> {
+  const { directory, logs, name, spec } = wish;
+  const place = join(directory, name);
+  const log = join(logs, name);
+  await mkdir(log, { recursive: true });
+  await writeAtomic(join(log, 'config'), 's1000000\nn5\n', { mode: 0o644 });
+  if ((await readIfExists(join(place, 'run'))) !== undefined) {
+    await writeAtomic(join(place, 'start'), startScript(spec), { mode: 0o755 });
+    return;
+  }
+  // Built aside and moved: runsvdir must never see half a service. Names with a dot it skips.
+  const aside = join(directory, `.${name}.new`);
+  await rm(aside, { recursive: true, force: true });
+  await mkdir(join(aside, 'log'), { recursive: true });
+  const executable = { mode: 0o755 };
+  await writeFile(join(aside, 'run'), RUN, executable);
+  await writeFile(join(aside, 'start'), startScript(spec), executable);
+  await writeFile(
+    join(aside, 'log', 'run'),
+    `#!/bin/sh\nexec svlogd -tt ${quote(log)}\n`,
+    executable,
+  );
+  await writeFile(join(aside, 'down'), '');
+  await rename(aside, place);
+}
+
+const RUN = '#!/bin/sh\nexec 2>&1\nexec chpst -l lock ./start\n';
+
+/** The text of the script that becomes the service, once it holds the lock. Pure. */
+export function startScript({ command, user, env, requires }: ServiceSpec): string {
+  const variables = Object.entries({
+    PATH: '/usr/sbin:/usr/bin:/sbin:/bin',
+    LANG: 'C.UTF-8',
+    ...env,
+  })
+    .map(([name, value]) => `${name}=${quote(value)}`)
+    .join(' ');
+  const asUser = user === undefined ? '' : `chpst -u ${quote(user)} `;
+  return [
+    '#!/bin/sh',
+    ...(requires === undefined ? [] : [`[ -e ${quote(requires)} ] || exit 1`]),
+    '# Process id and start time: together they name this process and no later one.',
+    'read -r stat </proc/$$/stat; set -- $stat; shift 21; echo "$$ $1" >pid',
+    'cd /',
+    `exec env -i ${variables} ${asUser}${command.map(quote).join(' ')}`,
+    '',
+  ].join('\n');
+}
+
+function quote(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+}
+
+/** The process that a pid file names, if it lives and is not a later one with the same number. */
+async function servicePid(file: string): Promise<number | undefined> {
+  const [pid, started] = ((await readIfExists(file)) ?? '').trim().split(' ').map(Number);
+  if (pid === undefined || started === undefined || !(pid > 1)) return undefined;
+  return (await startTime(pid)) === started ? pid : undefined;
+}
+
+/** runsv holds the reading end of `supervise/ok`: opening the writing end fails when it is gone. */
+async function isSupervised(place: string): Promise<boolean> {
+  try {
+    const pipe = await open(join(place, 'supervise', 'ok'), FIFO);
+    await pipe.close();
+    return true;
+  } catch (error) {
+    if (isAbsence(error)) return false;
+    throw error;
+  }
+}
+
+async function control(place: string, command: 'u' | 'd' | 'x'): Promise<void> {
+  try {
+    const pipe = await open(join(place, 'supervise', 'control'), FIFO);
+    try {
+      await pipe.write(command);
+    } finally {
+      await pipe.close();
+    }
+  } catch (error) {
+    // No runsv: the `down` file says what the next one shall do.
+    if (!isAbsence(error)) throw error;
+  }
+}
+
+const FIFO = constants.O_WRONLY | constants.O_NONBLOCK;
+
+function isAbsence(error: unknown): boolean {
+  return ['ENXIO', 'ENOENT', 'ENOTDIR'].includes(systemCode(error) ?? '');
+}
+
+async function endOf(
+  name: string,
+  timeoutMs: number,
+  { stopped, pidFile }: { stopped: Services['stopped']; pidFile: string },
+): Promise<void> {
+  if (await stopped(name, timeoutMs)) return;
+  const pid = await servicePid(pidFile);
+  if (pid !== undefined) signal(pid, 'SIGKILL');
+  if (await stopped(name, 5000)) return;
+  throw new OperatorError({
+    code: 'service-does-not-stop',
+    message: `cannot stop service ${name}: process ${pid ?? 'unknown'} ignores SIGKILL`,
+    hint: 'a disk that does not answer keeps a process alive; look at dmesg',
+  });
+}
