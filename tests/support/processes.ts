@@ -1,0 +1,49 @@
+/**
+ * Ends what a test started: every process of an installation's directory, found by that directory,
+ * then the directory itself.
+ */
+import { rm } from 'node:fs/promises';
+import {
+  type Found,
+  killAll,
+  lives,
+  processesOf,
+  signalAll,
+  waitUntil,
+} from '../../scripts/lib/processes.mjs';
+
+/** Kills everything at once, as a loss of power would; a later start finds what is on disk. */
+export async function powerCut(directory: string): Promise<void> {
+  refuseLeftovers(await killAll(directory));
+}
+
+/** @throws when a process survives SIGKILL for 20 s */
+export async function removeInstallation(directory: string): Promise<void> {
+  refuseLeftovers(await killAll(directory));
+  await rm(directory, { recursive: true, force: true, maxRetries: 5 });
+}
+
+/** For the `exit` event of a test process that dies early: cannot wait. */
+export function killNow(directory: string): void {
+  for (let round = 0; round < 5; round += 1) signalAll(processesOf(directory), 'SIGKILL');
+}
+
+/** Processes of the installation whose command holds all of `words`. */
+export function findProcesses(directory: string, ...words: string[]): Found[] {
+  return processesOf(directory).filter(({ command }) =>
+    words.every((word) => command.includes(word)),
+  );
+}
+
+/** Kills processes that still are who they were, and waits for their end. */
+export async function killAndWait(found: readonly Found[], timeoutMs = 10_000): Promise<void> {
+  signalAll(found, 'SIGKILL');
+  if (await waitUntil(() => !found.some(lives), timeoutMs)) return;
+  refuseLeftovers(found.filter(lives));
+}
+
+function refuseLeftovers(left: readonly Found[]): void {
+  if (left.length === 0) return;
+  const list = left.map(({ pid, command }) => `${pid} ${command}`).join('\n');
+  throw new Error(`cannot end ${left.length} processes:\n${list}`);
+}
