@@ -33,8 +33,8 @@ export interface ServiceState {
   wantedUp: boolean;
   /** Its runsv lives. */
   supervised: boolean;
-  /** Text of its start script. */
-  script: string;
+  /** What it was defined to run. */
+  spec: ServiceSpec | undefined;
 }
 
 export interface Services {
@@ -70,14 +70,20 @@ export function runitServices({ directory, logs, label }: RunitOptions): Service
   const at = (name: string, ...rest: string[]) => join(directory, name, ...rest);
 
   const state = async (name: string): Promise<ServiceState | undefined> => {
-    const script = await readIfExists(at(name, 'start'));
-    if (script === undefined) return undefined;
+    const spec = await readIfExists(at(name, 'spec.json'));
+    if (spec === undefined) return undefined;
     const [pid, down, supervised] = await Promise.all([
       servicePid(at(name, 'pid')),
       readIfExists(at(name, 'down')),
       isSupervised(at(name)),
     ]);
-    return { running: pid !== undefined, pid, wantedUp: down === undefined, supervised, script };
+    return {
+      running: pid !== undefined,
+      pid,
+      wantedUp: down === undefined,
+      supervised,
+      spec: parse(spec),
+    };
   };
 
   const names = async (): Promise<string[]> => {
@@ -167,6 +173,7 @@ async function define(wish: {
   await writeAtomic(join(log, 'config'), 's1000000\nn5\n', { mode: 0o644 });
   if ((await readIfExists(join(place, 'run'))) !== undefined) {
     await writeAtomic(join(place, 'start'), startScript(spec), { mode: 0o755 });
+    await writeAtomic(join(place, 'spec.json'), JSON.stringify(spec), { mode: 0o644 });
     return;
   }
   // Built aside and moved: runsvdir must never see half a service. Names with a dot it skips.
@@ -181,6 +188,7 @@ async function define(wish: {
     `#!/bin/sh\nexec svlogd -tt ${quote(log)}\n`,
     executable,
   );
+  await writeFile(join(aside, 'spec.json'), JSON.stringify(spec));
   await writeFile(join(aside, 'down'), '');
   await rename(aside, place);
 }
@@ -242,6 +250,14 @@ async function control(place: string, command: 'u' | 'd' | 'x'): Promise<void> {
   } catch (error) {
     // No runsv: the `down` file says what the next one shall do.
     if (!isAbsence(error)) throw error;
+  }
+}
+
+function parse(spec: string): ServiceSpec | undefined {
+  try {
+    return JSON.parse(spec);
+  } catch {
+    return undefined;
   }
 }
 

@@ -23,6 +23,8 @@ export interface Snapshot {
   readonly appSecret: OwnedSecret | undefined;
   /** Content of `database-peers.<app>.unit`: this unit's certificate and key. */
   readonly unitSecret: OwnedSecret | undefined;
+  /** What the certificate in `unitSecret` says; undefined when there is none. */
+  readonly certificate: CertificateFacts | undefined;
   /** Secrets that the application owns for its relations, by label; read by the leader only. */
   readonly relationSecrets: Readonly<Record<string, OwnedSecret>>;
   /** Every relation but the peer relation. */
@@ -38,8 +40,7 @@ export interface Snapshot {
   /** Text of what hooks write, by absolute path; a file that is absent has no entry. */
   readonly files: Readonly<Record<string, string>>;
   readonly layout: Layout;
-  /** What the charm carries of the agent: the revision that should run. */
-  readonly agentRevision: string;
+  readonly program: ProgramFacts;
   readonly agent: Observed<AgentWorld>;
 }
 
@@ -138,11 +139,41 @@ export interface DataFacts {
   readonly etcdMember: boolean;
 }
 
+export interface CertificateFacts {
+  /** IP addresses that it is valid for. */
+  readonly addresses: readonly string[];
+  /** The CA of the application secret has issued it. */
+  readonly trusted: boolean;
+}
+
+/** The charm's own programs. */
+export interface ProgramFacts {
+  /** Revision of the agent that the charm carries. */
+  readonly agentRevision: string;
+  /** Revisions of the agent that have a copy in the unit. */
+  readonly agentCopies: readonly string[];
+  /** Node that services run on. */
+  readonly node: string;
+  /** argv of what wakes the charm from outside a hook. */
+  readonly wake: readonly string[];
+}
+
 export interface ServiceFacts {
   readonly running: boolean;
   readonly wantedUp: boolean;
+  /** What it was defined to run. */
+  readonly spec: ServiceSpec | undefined;
   /** Digest of the configuration that the running process has read, as far as hooks know. */
   readonly loaded: string | undefined;
+}
+
+/** What a service runs; the same shape as lib/machine takes. */
+export interface ServiceSpec {
+  readonly command: readonly string[];
+  readonly user: string | undefined;
+  readonly env: Readonly<Record<string, string>>;
+  /** The service waits until this file exists. */
+  readonly requires?: string;
 }
 
 /** The unit behind a member name: `postgresql-0` -> `postgresql/0`. */

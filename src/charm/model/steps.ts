@@ -15,7 +15,7 @@ import {
   waiting,
 } from '../../../lib/charm/decision.ts';
 import type { Secret } from '../../../lib/std/secret.ts';
-import type { Snapshot } from './snapshot.ts';
+import type { ServiceSpec, Snapshot } from './snapshot.ts';
 
 /** A text file that a hook owns. */
 export interface FileWish {
@@ -35,13 +35,14 @@ export interface Steps {
   'issue-certificate': { addresses: string[] };
   'write-file': FileWish;
   'install-agent': { revision: string };
-  'remove-agents': { keep: string };
-  'define-service': { name: ServiceName };
+  'define-service': { name: ServiceName; spec: ServiceSpec };
   'start-supervisor': Record<string, never>;
   'start-service': { name: ServiceName };
   'stop-service': { name: ServiceName };
   'reload-service': { name: ServiceName; digest: string };
-  'remove-service': { name: ServiceName };
+  'restart-service': { name: ServiceName };
+  /** Tells the agent that a new desired.json lies there. */
+  'apply-desired': { generation: number };
   /** Hands over what this unit holds, while the others still listen; ends within `timeoutMs`. */
   'leave-cluster': { timeoutMs: number };
   'remove-workload': Record<string, never>;
@@ -59,10 +60,11 @@ export interface Steps {
   'promote-learner': { member: string; id: string };
   'remove-voter': { member: string; id: string };
   'remove-etcd-data': Record<string, never>;
+  /** Moves what lies in a data directory without a control file beside it. */
+  'set-data-aside': { path: string };
   'patch-dynamic': { patch: Record<string, unknown> };
   'start-work': { kind: 'switchover' | 'restart'; params: Record<string, string> };
   'reform-etcd': { member: string; peerUrl: string };
-  'wake-later': { seconds: number; reason: string };
 }
 
 export type ServiceName = 'etcd' | 'patroni' | 'pgbouncer' | 'agent';
