@@ -14,8 +14,11 @@ const REQUESTED_SECRETS = [...USER_FIELDS, ...TLS_FIELDS, 'entity-name', 'entity
 
 /** Longest name whose owner role, `charmed_<name>_owner`, is still a PostgreSQL identifier. */
 const MAX_NAME_BYTES = 49;
-/** PostgreSQL's own, the catalogue's own, and the pooler's console. */
-const RESERVED_NAMES = ['databases', 'postgres', 'template0', 'template1', 'pgbouncer'];
+/** PostgreSQL's own, one that the roles need, the pooler's console, and keywords of access rules. */
+const RESERVED_NAMES = [
+  ...['postgres', 'template0', 'template1', 'databases', 'pgbouncer'],
+  ...['all', 'sameuser', 'samerole', 'samegroup', 'replication'],
+];
 /** The pooler offers every database under this name too, on the replicas. */
 export const READ_ONLY_SUFFIX = '_readonly';
 /** Always the role of a client, or never: asking for one changes nothing. */

@@ -14,6 +14,7 @@ import {
   stepsOf,
   waiting,
 } from '../../../lib/charm/decision.ts';
+import type { ClientRequest, ProviderFacts } from '../../../lib/relations/postgresql-client.ts';
 import type { Secret } from '../../../lib/std/secret.ts';
 import type { ServiceSpec, Snapshot } from './snapshot.ts';
 
@@ -65,6 +66,25 @@ export interface Steps {
   'patch-dynamic': { patch: Record<string, unknown> };
   'start-work': { kind: 'switchover' | 'restart'; params: Record<string, string> };
   'reform-etcd': { member: string; peerUrl: string };
+  /** A client's database with its roles; nobody else may connect to it. */
+  'ensure-database': { database: string };
+  /** A login role and the secret with its password; a secret that exists keeps its password. */
+  'issue-credentials': ClientLogin;
+  'update-credentials': ClientLogin;
+  'issue-tls-secret': { relationId: number };
+  /** Grants an owned secret to the relation and names it in the application databag. */
+  'publish-secret': { relationId: number; key: 'secret-user' | 'secret-tls'; label: string };
+  /** What the role owned stays and goes to the owner of its database. */
+  'drop-client': { role: string };
+  'remove-secret': { label: string };
+}
+
+/** Everything a client's secret says but the password, which no plan may carry. */
+export interface ClientLogin {
+  relationId: number;
+  role: string;
+  facts: ProviderFacts;
+  wants: ClientRequest['wants'];
 }
 
 export type ServiceName = 'etcd' | 'patroni' | 'pgbouncer' | 'agent';

@@ -65,6 +65,7 @@ describe('a request', () => {
     ['postgres', { database: 'postgres' }, /"postgres": the name is reserved/],
     ['a template in capitals', { database: 'TEMPLATE1' }, /reserved/],
     ['the console of the pooler', { database: 'pgbouncer' }, /reserved/],
+    ['a keyword of access rules', { database: 'all' }, /reserved/],
     ['an alias of the pooler', { database: 'shop_readonly' }, /aliases/],
     ['a quote', { database: 'a"b' }, /letters, digits/],
     ['a second line', { database: 'shop\nhost all all' }, /letters, digits/],
