@@ -22,7 +22,7 @@ const raw = z.object({
     z.object({
       type: z.string().nullish(),
       description: z.string().nullish(),
-      default: z.unknown(),
+      default: z.unknown().optional(),
     }),
   ),
 });

@@ -55,15 +55,16 @@ export interface CharmMetadata {
   assumes: unknown[];
 }
 
-const relation = z.union([
-  z.string().transform((text) => ({ interface: text })),
+/** `name: interface` is short for a map. */
+const relation = z.preprocess(
+  (value) => (typeof value === 'string' ? { interface: value } : value),
   z.object({
     interface: z.string(),
     limit: z.number().int().nullish(),
     scope: z.enum(['global', 'container']).optional(),
     optional: z.boolean().optional(),
   }),
-]);
+);
 const relations = z.record(z.string(), relation).nullish();
 
 const raw = z.object({
@@ -129,17 +130,14 @@ export function parseMetadata(text: string): CharmMetadata {
 }
 
 function endpointsOf(declared: Raw['peers'], role: EndpointRole): EndpointSpec[] {
-  return Object.entries(declared ?? {}).map(([name, value]) => {
-    const spec = { limit: undefined, scope: undefined, optional: undefined, ...value };
-    return {
-      name,
-      role,
-      interface: spec.interface,
-      scope: spec.scope ?? 'global',
-      optional: spec.optional ?? false,
-      ...(typeof spec.limit === 'number' ? { limit: spec.limit } : {}),
-    };
-  });
+  return Object.entries(declared ?? {}).map(([name, spec]) => ({
+    name,
+    role,
+    interface: spec.interface,
+    scope: spec.scope ?? 'global',
+    optional: spec.optional ?? false,
+    ...(typeof spec.limit === 'number' ? { limit: spec.limit } : {}),
+  }));
 }
 
 function storageOf(name: string, spec: NonNullable<Raw['storage']>[string]): StorageSpec {
