@@ -136,4 +136,8 @@ CREATE TABLE status_history (
   id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, entity TEXT NOT NULL, kind TEXT NOT NULL, status TEXT NOT NULL, message TEXT NOT NULL
 ) STRICT;
 `,
+  `
+-- Migration 2. When a unit was last told of an expired secret revision: {"<id>/<revision>": ms}.
+ALTER TABLE unit ADD COLUMN secrets_told TEXT NOT NULL DEFAULT '{}';
+`,
 ];
