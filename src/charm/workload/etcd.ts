@@ -63,7 +63,7 @@ class Gateway {
   }
 
   async call(path: string, json: unknown): Promise<Record<string, unknown>> {
-    let failure = new Error('no endpoint is configured');
+    const failures: string[] = [];
     for (const endpoint of this.#endpoints) {
       try {
         const answer = await this.callAt(endpoint, path, json);
@@ -72,14 +72,14 @@ class Gateway {
       } catch (error) {
         // A refusal is the cluster's answer. Silence, or a member that lost its leader, is not.
         if (error instanceof OperatorError && error.code === 'etcd-refused') throw error;
-        failure = error instanceof Error ? error : new Error(String(error));
+        failures.push(messageOf(error));
       }
     }
     throw new OperatorError({
       code: 'etcd-unreachable',
-      message: `cannot reach etcd at ${this.#endpoints.join(', ')}: ${failure.message}`,
+      message: `cannot reach etcd at ${this.#endpoints.join(', ')}: ${failures.join('; ')}`,
       hint: 'a majority of the voters must run',
-      cause: failure,
+      retry: 'now',
     });
   }
 
@@ -240,10 +240,12 @@ function watching(gateway: Gateway) {
             for (const event of result?.events ?? []) watched.onChange(decode(event.kv.key));
           },
         });
+      const all = watched.keys.map(one);
       try {
-        await Promise.race(watched.keys.map(one));
+        await Promise.race(all);
       } finally {
         streams.abort();
+        await Promise.allSettled(all);
       }
     },
     close: () => gateway.http.close(),

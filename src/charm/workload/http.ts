@@ -108,11 +108,11 @@ function whole(outgoing: http.ClientRequest, timeoutMs: number): Promise<HttpAns
       clearTimeout(timer);
       reject(error);
     };
-    outgoing.once('error', fail);
+    outgoing.on('error', fail);
     outgoing.once('response', (incoming) => {
       const chunks: Buffer[] = [];
       incoming.on('data', (chunk: Buffer) => chunks.push(chunk));
-      incoming.once('error', fail);
+      incoming.on('error', fail);
       incoming.once('end', () => {
         clearTimeout(timer);
         resolve({
@@ -138,11 +138,13 @@ function lines(outgoing: http.ClientRequest, request: HttpStream): Promise<numbe
       request.signal?.removeEventListener('abort', abort);
       finish();
     };
-    outgoing.once('error', (error) => settle(() => reject(error)));
+    // A cut stream reports itself more than once: on the request and on its answer.
+    outgoing.on('error', (error) => settle(() => reject(error)));
     outgoing.once('response', (incoming) => {
       clearTimeout(timer);
-      incoming.once('error', (error) => settle(() => reject(error)));
+      incoming.on('error', (error) => settle(() => reject(error)));
       const reader = createInterface({ input: incoming });
+      reader.on('error', () => undefined);
       reader.on('line', (line) => request.onLine(line));
       reader.once('close', () => settle(() => resolve(incoming.statusCode ?? 0)));
     });
