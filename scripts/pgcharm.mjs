@@ -26,7 +26,7 @@ if (pinned === undefined) {
   );
   process.exitCode = 1;
 } else if (realpathSync(process.execPath) === realpathSync(pinned)) {
-  module.enableCompileCache(join(clone, 'node_modules', '.cache', 'compile'));
+  module.enableCompileCache(join(clone, 'node_modules', '.cache', 'node'));
   await import('../src/cli/main.ts');
 } else {
   become(pinned, [script, ...process.argv.slice(2)]);

@@ -13,7 +13,7 @@ import type {
   ModelDocument,
   OperationView,
   SecretsDocument,
-  StatusDocument,
+  StatusAnswer,
   StorageDocument,
   UnitDetails,
 } from './api/documents.ts';
@@ -85,7 +85,7 @@ export interface SecretTarget {
 /** Verb -> what it takes and what it answers. */
 export interface Verbs {
   version: { request: object; answer: { version: string; controller: string } };
-  status: { request: { patterns?: string[]; utc?: boolean }; answer: StatusDocument };
+  status: { request: { patterns?: string[]; utc?: boolean }; answer: StatusAnswer };
   model: { request: object; answer: ModelDocument };
   deploy: { request: DeployRequest; answer: Told };
   'add-unit': {
@@ -97,7 +97,12 @@ export interface Verbs {
     answer: Told;
   };
   'remove-application': {
-    request: { applications: string[]; destroyStorage?: boolean; force?: boolean; dryRun?: boolean };
+    request: {
+      applications: string[];
+      destroyStorage?: boolean;
+      force?: boolean;
+      dryRun?: boolean;
+    };
     answer: Told;
   };
   'attach-storage': { request: { unit: string; storages: string[] }; answer: Told };

@@ -108,6 +108,25 @@ export interface StatusDocument {
   controller: { timestamp: string };
 }
 
+/** A relation as the text of `status --relations` shows it. */
+export interface RelationStatus {
+  id: number;
+  /** `application:endpoint` */
+  provider: string;
+  requirer: string;
+  interface: string;
+  type: 'regular' | 'peer' | 'subordinate';
+  /** `joining`, `suspended`, `removing`, or empty when joined. */
+  message: string;
+}
+
+export interface StatusAnswer {
+  /** What `status --format json` prints. */
+  document: StatusDocument;
+  /** For the text form: the document names endpoints but not their roles. */
+  relations: RelationStatus[];
+}
+
 export interface ConfigEntry {
   default?: unknown;
   description: string;

@@ -1,0 +1,108 @@
+/**
+ * `pgcharm wait`: until applications or units have a status, with a line of progress for each unit.
+ *
+ * Not a command of Juju. A status counts once it has held for a second, so that a pause between
+ * two hooks is not taken for the end.
+ */
+
+import { UsageError } from '../../../lib/contract/gnuflag.ts';
+import { formatDurationMs, parseDurationMs } from '../../../lib/std/duration.ts';
+import { OperatorError } from '../../../lib/std/errors.ts';
+import type { StatusDocument } from '../../controller/api/documents.ts';
+import type { Command } from '../command.ts';
+import { follow } from '../follow.ts';
+import { LiveLines } from '../live-lines.ts';
+import { GOALS, type Goal, type Line, progress, unknownTargets } from '../waiting.ts';
+
+const DEFAULT_TIMEOUT_MS = 600_000;
+const SETTLED_MS = 1000;
+
+export const wait: Command = {
+  name: 'wait',
+  usage: '[<application>|<unit> ...]',
+  summary: 'Wait until applications or units have a status.',
+  details:
+    'Without arguments: until every application and unit is active and every agent idle.\n' +
+    `--for is one of ${GOALS.join(', ')}. Not a command of Juju.`,
+  examples: [
+    'pgcharm wait',
+    'pgcharm wait postgresql --timeout 5m',
+    'pgcharm wait web --for removed',
+  ],
+  flags: [
+    { names: ['timeout'], kind: 'duration', doc: 'Longest wait', value: '10m' },
+    { names: ['for'], doc: 'The status to wait for', value: 'active' },
+  ],
+  takes: [0, 1000],
+  async run(call) {
+    const goal = chosenGoal(call.flags.text('for') ?? 'active');
+    const timeoutMs = parseDurationMs(call.flags.text('timeout') ?? '') ?? DEFAULT_TIMEOUT_MS;
+    const started = Date.now();
+    const targets = [...call.args];
+    const live = new LiveLines(call.out);
+    let last: Line[] = [];
+    let heldSince: number | undefined;
+    const done = await follow(
+      call.api,
+      'status',
+      {},
+      {
+        timeoutMs,
+        signal: call.signal,
+        everyMs: SETTLED_MS,
+        seen({ document }) {
+          refuseUnknown(document, targets, goal);
+          last = progress(document, targets, goal);
+          live.show(last.map((line) => liveLine(line, Date.now() - started)));
+          if (!last.every((line) => line.reached)) heldSince = undefined;
+          else heldSince ??= Date.now();
+          return heldSince !== undefined && Date.now() - heldSince >= SETTLED_MS ? true : undefined;
+        },
+      },
+    );
+    if (done === true) return 0;
+    throw timedOut(last, goal, timeoutMs);
+  },
+};
+
+function chosenGoal(text: string): Goal {
+  const goal = GOALS.find((known) => known === text);
+  if (goal !== undefined) return goal;
+  throw new UsageError(`invalid value "${text}" for option --for: one of ${GOALS.join(', ')}`);
+}
+
+function refuseUnknown(document: StatusDocument, targets: readonly string[], goal: Goal): void {
+  const [unknown] = goal === 'removed' ? [] : unknownTargets(document, targets);
+  if (unknown === undefined) return;
+  const kind = unknown.includes('/') ? 'unit' : 'application';
+  throw new OperatorError({
+    code: 'not-found',
+    message: `${kind} "${unknown}" not found`,
+    hint: 'see `pgcharm status`',
+    retry: 'never',
+  });
+}
+
+function liveLine(line: Line, elapsedMs: number) {
+  const mark = line.reached ? '+' : '.';
+  const agent = line.agent === '' || line.agent === 'idle' ? '' : ` (${line.agent})`;
+  const state = `${mark} ${line.name.padEnd(20)} ${line.status.padEnd(12)}${agent} ${line.message}`;
+  const time = formatDurationMs(elapsedMs).padStart(6);
+  return {
+    name: line.name,
+    text: `${time} ${state.trimEnd()}`,
+    state: `${mark}${line.status}${line.message}`,
+  };
+}
+
+function timedOut(lines: readonly Line[], goal: Goal, timeoutMs: number): OperatorError {
+  const missing = lines
+    .filter((line) => !line.reached)
+    .map((line) => `  ${line.name}: ${line.status} ${line.agent} ${line.message}`.trimEnd());
+  return new OperatorError({
+    code: 'timed-out',
+    message: `timed out after ${formatDurationMs(timeoutMs)}; not yet ${goal}:\n${missing.join('\n')}`,
+    hint: 'see `pgcharm debug-log --replay --level WARNING`',
+    retry: 'now',
+  });
+}

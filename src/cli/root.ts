@@ -1,0 +1,49 @@
+/** Where this user's installation lives (`D` in docs/architecture.md), and the paths within it. */
+import { chmodSync, mkdirSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { isAbsolute, join, resolve } from 'node:path';
+import { OperatorError } from '../../lib/std/errors.ts';
+
+type Environment = Record<string, string | undefined>;
+
+/** Linux refuses a unix socket whose path is longer. */
+const LONGEST_SOCKET_PATH = 107;
+
+/** The longest socket below the root belongs to a unit; leave room for its name. */
+const LONGEST_OWN_SOCKET = 'agents/unit-postgresql-00/pg/run/.s.PGSQL.5432';
+
+/**
+ * The directory of the installation; created (0711) when missing.
+ *
+ * @throws OperatorError `root-too-long` when sockets within it would have too long a path
+ */
+export function resolveRoot(env: Environment): string {
+  const root = chosenRoot(env);
+  const longest = join(root, LONGEST_OWN_SOCKET).length;
+  if (longest > LONGEST_SOCKET_PATH) {
+    throw new OperatorError({
+      code: 'root-too-long',
+      message: `cannot use ${root}: sockets within it would have paths of ${longest} bytes, and Linux allows ${LONGEST_SOCKET_PATH}`,
+      hint: 'set PGCHARM_DIR to a directory with a shorter name',
+      retry: 'never',
+    });
+  }
+  mkdirSync(root, { recursive: true, mode: 0o711 });
+  // The umask may have taken bits away: servers of other users pass through this directory.
+  chmodSync(root, 0o711);
+  return root;
+}
+
+function chosenRoot(env: Environment): string {
+  const given = env['PGCHARM_DIR'];
+  if (given !== undefined && given !== '') return resolve(given);
+  if (process.getuid?.() === 0) return '/var/lib/pgcharm';
+  const state = env['XDG_STATE_HOME'];
+  // The XDG specification has relative paths ignored.
+  if (state !== undefined && isAbsolute(state)) return join(state, 'pgcharm');
+  return join(env['HOME'] ?? homedir(), '.local', 'state', 'pgcharm');
+}
+
+export function socketPath(root: string): string {
+  return join(root, 'controller.sock');
+}

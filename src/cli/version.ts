@@ -1,0 +1,15 @@
+/** Which Juju this program stands for, and which pgcharm it is. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { clone } from './clone.ts';
+
+/** Juju's newest 4.0 patch release whose behaviour the controller follows. */
+export const CONTRACT_VERSION = '4.0.15';
+
+/** The version in package.json. */
+export function ownVersion(): string {
+  const text = readFileSync(join(clone, 'package.json'), 'utf8');
+  const parsed: unknown = JSON.parse(text);
+  const version = typeof parsed === 'object' && parsed !== null && 'version' in parsed;
+  return version ? String(parsed.version) : 'unknown';
+}
