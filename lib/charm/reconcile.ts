@@ -17,8 +17,11 @@ import {
 } from './decision.ts';
 
 export interface StepFamily<Args, Tools> {
-  /** Steps of one lane depend on each other, in order; lanes do not. */
-  lane: string;
+  /**
+   * Steps of one lane depend on each other, in order; lanes do not. By arguments where each of
+   * several subjects (a relation, a database) must not hold up the others.
+   */
+  lane: string | ((args: Args) => string);
   /** Lower runs first; default 50. Within one priority deciders' order holds. */
   priority?: number;
   destructive?: boolean;
@@ -99,14 +102,15 @@ async function applyPlan<World, Steps, Tools>(
   const done: Step<Steps>[] = [];
   for (const step of plan) {
     const family = charm.steps[step.kind];
-    if (stoppedLanes.has(family.lane)) continue;
+    const lane = typeof family.lane === 'string' ? family.lane : family.lane(step.args);
+    if (stoppedLanes.has(lane)) continue;
     charm.onStep?.(step);
     try {
       if (family.destructive && !(await stillWanted(charm, step))) continue;
       Object.assign(results, await family.apply(step.args, charm.tools));
       done.push(step);
     } catch (error) {
-      stoppedLanes.add(family.lane);
+      stoppedLanes.add(lane);
       failed.push({ step, error });
     }
   }
