@@ -146,6 +146,11 @@ export function tlsSecretLabel(relationId: number): string {
   return `database.${relationId}.tls.secret`;
 }
 
+/** Hook tools name an owned secret with or without its scheme; databags always with it. */
+export function secretUri(id: string): string {
+  return id.startsWith('secret:') ? id : `secret:${id}`;
+}
+
 export interface Login {
   username: string;
   password: string;

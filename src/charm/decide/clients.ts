@@ -13,6 +13,7 @@ import {
   type ProviderFacts,
   parseRequest,
   providerData,
+  secretUri,
   tlsSecret,
   tlsSecretLabel,
   userSecret,
@@ -50,7 +51,7 @@ export function requestOf(relation: Relation): ParsedRequest | undefined {
   if (!parsed?.ok) return parsed;
   const { extraUserRoles } = parsed.request;
   if (extraUserRoles.length > 0) {
-    const asked = extraUserRoles.join(',').slice(0, 80);
+    const asked = JSON.stringify(extraUserRoles.join(',').slice(0, 80));
     const reason = `asks for extra-user-roles ${asked}; it owns its database, leave them out`;
     return { ok: false, reason };
   }
@@ -147,11 +148,6 @@ function answer({ relation, request, facts }: Client, world: Snapshot): Decision
     ...(request.wants.tls ? publish('secret-tls', tlsSecretLabel(relation.id)) : []),
     ...publish('secret-user', userSecretLabel(relation.id)),
   ];
-}
-
-/** Hook tools name an owned secret with or without its scheme; databags always with it. */
-export function secretUri(id: string): string {
-  return id.startsWith('secret:') ? id : `secret:${id}`;
 }
 
 /**
