@@ -2,7 +2,7 @@
  * The store's own certificate authority and server certificate. Pure but for the system's random
  * numbers; where they are kept is the caller's concern.
  */
-import { generateKeyPairSync, randomBytes, X509Certificate } from 'node:crypto';
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { isIP } from 'node:net';
 import forge from 'node-forge';
 
@@ -13,8 +13,8 @@ export interface KeyAndCertificate {
 
 const DAY_MS = 24 * 3600_000;
 const CA_DAYS = 7300;
-/** Renewed by the charm when less than a third is left. */
-export const SERVER_DAYS = 365;
+/** The charm renews it when less than 120 days are left. */
+const SERVER_DAYS = 365;
 
 export function createAuthority(commonName: string, now: number): KeyAndCertificate {
   const { keys, privateKey } = newKeys();
@@ -59,25 +59,6 @@ export function issueCertificate(
   ]);
   certificate.sign(forge.pki.privateKeyFromPem(authority.privateKey), forge.md.sha256.create());
   return { certificate: forge.pki.certificateToPem(certificate).trim(), privateKey };
-}
-
-/** Whether the certificate is the authority's, for these names, and good for long enough. */
-export function isStillGood(
-  certificate: string,
-  authority: string,
-  names: readonly string[],
-  now: number,
-): boolean {
-  try {
-    const leaf = new X509Certificate(certificate);
-    const left = Date.parse(leaf.validTo) - now;
-    const fits = (name: string) =>
-      isIP(name) === 0 ? leaf.checkHost(name) !== undefined : leaf.checkIP(name) !== undefined;
-    const issued = leaf.verify(new X509Certificate(authority).publicKey);
-    return issued && left > (SERVER_DAYS / 3) * DAY_MS && names.every(fits);
-  } catch {
-    return false;
-  }
 }
 
 /** Keys by OpenSSL: the library's own take seconds. */
