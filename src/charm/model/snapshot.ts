@@ -39,6 +39,8 @@ export interface Snapshot {
   readonly supervised: boolean;
   /** Text of what hooks write, by absolute path; a file that is absent has no entry. */
   readonly files: Readonly<Record<string, string>>;
+  /** Mode and owner of the directories that a unit needs, by path; an absent one has no entry. */
+  readonly directories: Readonly<Record<string, { mode: number; uid: number }>>;
   readonly layout: Layout;
   readonly program: ProgramFacts;
   readonly agent: Observed<AgentWorld>;
@@ -79,6 +81,8 @@ export interface MachineFacts {
   /** What the machine or its cgroup gives, in bytes. */
   readonly memoryBytes: number;
   readonly root: boolean;
+  /** Who runs the charm. */
+  readonly userName: string;
   /** Whom the servers run as; undefined: as the user that runs the charm. */
   readonly serverUser: { name: string; uid: number; gid: number } | undefined;
   readonly packages: Packages;

@@ -1,0 +1,103 @@
+/**
+ * Patroni on this unit: its configuration, and whether it may start. Only one unit of a new
+ * application may create the database; every other clones, and data of another cluster are never
+ * touched.
+ */
+import { digestOf } from '../../../lib/std/digest.ts';
+import { etcdFacts, systemIdentifier, clientUrl } from '../model/etcd-facts.ts';
+import { patroniConfig } from '../model/patroni-config.ts';
+import { probe, type Snapshot } from '../model/snapshot.ts';
+import { blocked, type Decider, type Decision, step, waiting } from '../model/steps.ts';
+import { accessRules, hbaLines, peerNetworks } from './access.ts';
+import { fileStep } from './file.ts';
+import { hasCertificate } from './identity.ts';
+import { validOptions } from './options.ts';
+
+export const patroni: Decider = (world) => {
+  const text = wantedConfig(world);
+  const written = world.files[world.layout.patroniConfig];
+  const write =
+    text === undefined
+      ? []
+      : fileStep(
+          world,
+          { path: world.layout.patroniConfig, text, owner: 'servers' },
+          written === undefined ? 'there is none yet' : 'what it should say has changed',
+        );
+  if (text === undefined && written === undefined) return [];
+  const service = world.services['patroni'];
+  if (service === undefined) return write;
+  if (service.running) return [...write, ...reload(service.loaded, text ?? written ?? '')];
+  return [...write, ...start(world, service.wantedUp)];
+};
+
+/** The leader makes it known which database this application is; it stays that for good. */
+export const systemIdentity: Decider = (world) => {
+  const cluster = probe(world, 'cluster');
+  if (!world.unit.isLeader || !cluster.known) return [];
+  const { initialized } = cluster.value;
+  if (initialized === undefined || systemIdentifier(world) !== undefined) return [];
+  const data = { 'system-identifier': initialized };
+  return [step('peer-set', { scope: 'app', data }, 'the database has been created')];
+};
+
+/** Undefined while an option is refused or something that it needs is not known. */
+export function wantedConfig(world: Snapshot): string | undefined {
+  const options = validOptions(world);
+  const facts = etcdFacts(world);
+  if (options === undefined || facts === undefined || !hasCertificate(world)) return undefined;
+  return patroniConfig(world, {
+    options,
+    etcdEndpoints: facts.endpoints,
+    clientHba: hbaLines(accessRules(world)),
+    peerNetworks: peerNetworks(world),
+    archiveCommand: undefined,
+  });
+}
+
+function reload(loaded: string | undefined, text: string): Decision[] {
+  const digest = digestOf(text);
+  if (loaded === digest) return [];
+  return [step('reload-service', { name: 'patroni', digest }, 'it has read an older file')];
+}
+
+function start(world: Snapshot, wantedUp: boolean): Decision[] {
+  const obstacle = obstacleToStart(world);
+  if (obstacle !== undefined) return [obstacle];
+  if (wantedUp) return [];
+  return [step('start-service', { name: 'patroni' }, 'the unit can hold its member')];
+}
+
+/** Why Patroni must not start here now; undefined when it may. */
+function obstacleToStart(world: Snapshot): Decision | undefined {
+  const { data, layout } = world;
+  const ours = systemIdentifier(world);
+  const cluster = probe(world, 'cluster');
+  const initialized = (cluster.known ? cluster.value.initialized : undefined) ?? ours;
+  if (data.systemIdentifier !== undefined) {
+    if (initialized === undefined && mayFound(world)) return undefined;
+    if (initialized === undefined) return waiting('no-cluster', 'waiting for the first primary');
+    if (data.systemIdentifier === initialized) return undefined;
+    return blocked(
+      'foreign-data',
+      `the storage holds another database (${data.systemIdentifier}); remove this unit and its ` +
+        'storage, or attach an empty one',
+    );
+  }
+  if (initialized === undefined) {
+    return mayFound(world) ? undefined : waiting('no-cluster', 'waiting for the first primary');
+  }
+  if (!cluster.known) return waiting('cluster-unknown', `cannot ask the cluster: ${cluster.reason}`);
+  if (data.debris && layout.data !== undefined) {
+    const why = 'it holds no control file: the rest of a clone that was cut short';
+    return step('set-data-aside', { path: layout.data }, why);
+  }
+  return undefined;
+}
+
+/** The leader founds the database, and only beside the etcd that it has founded for it. */
+function mayFound(world: Snapshot): boolean {
+  const endpoints = etcdFacts(world)?.endpoints ?? [];
+  const own = world.unit.address === undefined ? undefined : clientUrl(world.unit.address);
+  return world.unit.isLeader && endpoints.length === 1 && endpoints[0] === own;
+}

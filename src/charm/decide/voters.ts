@@ -1,0 +1,129 @@
+/**
+ * Which units hold etcd's voters, and the one next change on the way there. Leader only.
+ *
+ * Their number is always odd: 1 for one or two units, 3 for three or four, 5 from five; with one,
+ * it stands beside the primary. A change is made only while every voter answers, except to remove
+ * one that is lost for good; whoever joins is a learner until it has caught up.
+ */
+import { peerUrl } from '../model/etcd-facts.ts';
+import { addresses, memberOfUnit, primaryOf, probe, type Snapshot } from '../model/snapshot.ts';
+import { type Decider, type Decision, step } from '../model/steps.ts';
+import type { EtcdMember } from '../model/world.ts';
+
+/** A voter that has not answered for this long is given up when another unit can take its place. */
+export const LOST_AFTER_MS = 60_000;
+
+/** A unit that can hold a voter. */
+export interface Candidate {
+  member: string;
+  peerUrl: string;
+  /** Its agent answers. */
+  ready: boolean;
+}
+
+export function voterCount(units: number): 1 | 3 | 5 {
+  return units < 3 ? 1 : units < 5 ? 3 : 5;
+}
+
+export const voters: Decider = (world) => {
+  const etcd = probe(world, 'etcd');
+  if (!world.unit.isLeader || !etcd.known) return [];
+  const move = nextMove(etcd.value.members, candidates(world), primaryOf(world)?.member);
+  return move === undefined ? [] : [move];
+};
+
+/** Units that stay and have an address, ascending by number. */
+export function candidates(world: Snapshot): Candidate[] {
+  const answering = world.agent.known ? world.agent.value.peers : {};
+  const staying = new Set(world.peers.planned.map(memberOfUnit));
+  return addresses(world)
+    .filter(({ member }) => staying.has(member))
+    .map(({ unit, member, address }) => ({
+      member,
+      peerUrl: peerUrl(address),
+      ready: unit === world.unit.name || answering[unit]?.known === true,
+    }));
+}
+
+/** @param primary member name of the primary, where it is known */
+export function nextMove(
+  members: readonly EtcdMember[],
+  units: readonly Candidate[],
+  primary: string | undefined,
+): Decision | undefined {
+  const voting = members.filter((member) => !member.learner);
+  const wanted = wantedVoters(voting, units, primary);
+  if (wanted.length === 0) return undefined;
+  const isWanted = ({ peerUrl: url }: EtcdMember) => wanted.some((unit) => unit.peerUrl === url);
+
+  const learner = members.find((member) => member.learner);
+  const extra = voting.filter((member) => !isWanted(member));
+  const silent = voting.filter((member) => !member.healthy);
+  const lost = silent.find((member) => !isWanted(member));
+  if (lost !== undefined && canLose(voting, lost, silent)) {
+    return remove(lost, 'it is lost, and another unit takes its place');
+  }
+  if (silent.length > 0) return undefined;
+  if (learner !== undefined) return settle(learner, isWanted(learner));
+  const missing = wanted.find(
+    (unit) => !voting.some((member) => member.peerUrl === unit.peerUrl),
+  );
+  if (missing !== undefined) {
+    const { member, peerUrl: url } = missing;
+    return step('add-learner', { member, peerUrl: url }, 'it shall hold a voter');
+  }
+  const superfluous = extra.at(-1);
+  return superfluous && remove(superfluous, 'there are more voters than units need');
+}
+
+function settle(learner: EtcdMember, isWanted: boolean): Decision | undefined {
+  if (!isWanted) return remove(learner, 'its unit shall not hold a voter any more');
+  // It has been added to a unit that does not start it: make room for another.
+  if (!learner.healthy && learner.silentMs > LOST_AFTER_MS) {
+    return remove(learner, 'it has not started');
+  }
+  if (!learner.inSync) return undefined;
+  const args = { member: memberNameOf(learner), id: learner.id };
+  return step('promote-learner', args, 'it has caught up');
+}
+
+/** Without it the voters that answer must still be a majority of all. */
+function canLose(
+  voting: readonly EtcdMember[],
+  lost: EtcdMember,
+  silent: readonly EtcdMember[],
+): boolean {
+  const answering = voting.length - silent.length;
+  return answering > voting.length / 2 && !lost.healthy;
+}
+
+/**
+ * The units that shall hold voters: as many as the units that are ready allow, and rather those that
+ * hold one already, for every move costs a change of members.
+ */
+function wantedVoters(
+  voting: readonly EtcdMember[],
+  units: readonly Candidate[],
+  primary: string | undefined,
+): Candidate[] {
+  const memberAt = (unit: Candidate) => voting.find((member) => member.peerUrl === unit.peerUrl);
+  const usable = units.filter((unit) => memberAt(unit) !== undefined || unit.ready);
+  const count = voterCount(usable.length);
+  const rank = (unit: Candidate): number => {
+    const member = memberAt(unit);
+    if (count === 1 && unit.member === primary) return 0;
+    if (member === undefined) return unit.ready ? 2 : 4;
+    // A voter that is only away for a moment keeps its place.
+    return member.healthy || member.silentMs <= LOST_AFTER_MS ? 1 : 3;
+  };
+  return usable.toSorted((a, b) => rank(a) - rank(b)).slice(0, count);
+}
+
+function remove(member: EtcdMember, why: string): Decision {
+  return step('remove-voter', { member: memberNameOf(member), id: member.id }, why);
+}
+
+/** A member that has never started has no name yet. */
+function memberNameOf({ name, peerUrl: url }: EtcdMember): string {
+  return name === '' ? url : name;
+}

@@ -1,0 +1,53 @@
+/**
+ * Which etcd cluster is the application's, as the databags say.
+ *
+ * The leader publishes endpoints and epoch in the application databag. A unit on which an operator
+ * formed a new etcd after the old one was lost for good claims the next epoch in its own databag,
+ * because it may not be the leader; the highest epoch counts, so that members of an earlier one that
+ * come back know that they are the past.
+ */
+import type { Snapshot } from './snapshot.ts';
+
+export interface EtcdFacts {
+  epoch: number;
+  /** Client URLs. */
+  endpoints: string[];
+}
+
+export const clientUrl = (address: string): string => `https://${inUrl(address)}:2379`;
+export const peerUrl = (address: string): string => `https://${inUrl(address)}:2380`;
+
+/** Undefined: no unit has formed an etcd yet. */
+export function etcdFacts(world: Snapshot): EtcdFacts | undefined {
+  const claims = [
+    claimOf(world.unit.address, world.peers.own),
+    ...world.peers.others.map(({ data }) => claimOf(data['ip'], data)),
+  ];
+  return [publishedFacts(world), ...claims]
+    .filter((facts) => facts !== undefined)
+    .toSorted((a, b) => b.epoch - a.epoch)
+    .at(0);
+}
+
+/** What the application databag says. */
+export function publishedFacts(world: Snapshot): EtcdFacts | undefined {
+  const text = world.peers.app['etcd-endpoints'];
+  if (text === undefined || text === '') return undefined;
+  return { epoch: Number(world.peers.app['etcd-epoch'] ?? '1'), endpoints: text.split(',') };
+}
+
+/** PostgreSQL's system identifier, once the first primary has been made; never changes again. */
+export function systemIdentifier(world: Snapshot): string | undefined {
+  return world.peers.app['system-identifier'] || undefined;
+}
+
+function claimOf(address: string | undefined, bag: Readonly<Record<string, string>>) {
+  const epoch = Number(bag['etcd-reformed']);
+  if (address === undefined || !(epoch > 1)) return undefined;
+  return { epoch, endpoints: [clientUrl(address)] };
+}
+
+/** IPv6 addresses stand in brackets within a URL. */
+export function inUrl(address: string): string {
+  return address.includes(':') ? `[${address}]` : address;
+}

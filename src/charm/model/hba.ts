@@ -1,0 +1,50 @@
+/**
+ * Who may reach PostgreSQL from where: the lines of pg_hba.conf and pg_ident.conf.
+ *
+ * First match wins and whoever matches no line is refused. Networks are where connections come from
+ * (`egress-subnets`), never where units are reached: connections between two loopback addresses, for
+ * one, always arrive from 127.0.0.1.
+ */
+export interface HbaInput {
+  /** Users that PostgreSQL trusts to act as the operator over the unit's own socket. */
+  osUsers: readonly string[];
+  /** Where the units of the application come from, CIDR. */
+  peerNetworks: readonly string[];
+  /** Lines of the clients. */
+  clients: readonly string[];
+}
+
+/** Login roles of the charm itself; they may come from any unit of the application. */
+export const SYSTEM_USERS = ['operator', 'rewind', 'monitoring'] as const;
+
+export function hbaLines({ peerNetworks, clients }: HbaInput): string[] {
+  const networks = unique(peerNetworks);
+  return [
+    'local all operator peer map=operator',
+    'local all all scram-sha-256',
+    ...networks.map((network) => line(['replication'], 'replication', network)),
+    ...SYSTEM_USERS.flatMap((user) => networks.map((network) => line(['all'], user, network))),
+    ...clients,
+  ];
+}
+
+export function identLines(osUsers: readonly string[]): string[] {
+  return unique(osUsers).map((user) => `operator ${quote(user)} operator`);
+}
+
+function line(databases: readonly string[], user: string, network: string): string {
+  // `replication` unquoted means replication connections; quoted, it would be a database.
+  const names = databases.map((name) => (RESERVED.has(name) ? name : quote(name))).join(',');
+  return `host ${names} ${quote(user)} ${network} scram-sha-256`;
+}
+
+const RESERVED = new Set(['all', 'replication']);
+
+/** Quoted, so that no name can be read as a keyword, a group or a pattern. */
+function quote(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`;
+}
+
+function unique(texts: readonly string[]): string[] {
+  return [...new Set(texts)].sort();
+}

@@ -1,0 +1,171 @@
+/**
+ * Patroni's configuration, as values: what every member shares (`dynamic`, kept in etcd) and what is
+ * this unit's own (`patroniConfig`, a file).
+ *
+ * The first start of a cluster uses both in full, so nothing waits for a restart afterwards.
+ */
+
+import { render } from './etcd-config.ts';
+import { inUrl } from './etcd-facts.ts';
+import { hbaLines, identLines } from './hba.ts';
+import { FAILOVER_CLOCKS, type Options, synchronousNodes } from './options.ts';
+import { sizesOf } from './parameters.ts';
+import type { Snapshot } from './snapshot.ts';
+
+export const PORTS = {
+  postgres: 5432,
+  pooler: 6432,
+  patroni: 8008,
+  agent: 8009,
+  metrics: 9188,
+} as const;
+
+export interface PatroniInput {
+  options: Options;
+  /** Client URLs of etcd's voters. */
+  etcdEndpoints: readonly string[];
+  /** The clients' lines of pg_hba.conf. */
+  clientHba: readonly string[];
+  /** Where the application's units come from. */
+  peerNetworks: readonly string[];
+  /** What archives a WAL file; undefined: nothing does. */
+  archiveCommand: string | undefined;
+}
+
+/** What Patroni keeps in etcd for all members, in full. */
+export function dynamicConfig(world: Snapshot, options: Options): Record<string, unknown> {
+  const clocks = FAILOVER_CLOCKS[options.failoverProfile];
+  const planned = world.peers.planned.length;
+  const synchronous = synchronousNodes(options, planned);
+  return {
+    ...clocks,
+    ttl: Math.max(clocks.ttl, world.machine.capabilities.minimumTtlSeconds),
+    maximum_lag_on_failover: 1_048_576,
+    max_timelines_history: 50,
+    failsafe_mode: true,
+    synchronous_mode: true,
+    // Two units are for going on when one is lost: only with a second replica to take over the
+    // confirming do writes wait for one.
+    synchronous_mode_strict: options.synchronousModeStrict && synchronous > 0 && strictFits(world),
+    synchronous_node_count: Math.max(synchronous, 1),
+    postgresql: {
+      use_pg_rewind: true,
+      use_slots: true,
+      parameters: {
+        ...FIXED_PARAMETERS,
+        ...sizesOf(world.machine, options).cluster,
+      },
+    },
+  };
+}
+
+/** Strict before a replica has joined would stop the first primary's own set-up. */
+function strictFits(world: Snapshot): boolean {
+  const cluster = world.agent.known ? world.agent.value.cluster : world.agent;
+  return world.peers.planned.length > 2 && cluster.known && cluster.value.members.length > 1;
+}
+
+/** Equal in every cluster this charm makes; what is expensive to change later has its final value. */
+const FIXED_PARAMETERS: Readonly<Record<string, string | number>> = {
+  wal_level: 'logical',
+  wal_log_hints: 'on',
+  hot_standby: 'on',
+  archive_mode: 'on',
+  wal_keep_size: '512MB',
+  password_encryption: 'scram-sha-256',
+  shared_preload_libraries: 'pg_stat_statements',
+  timezone: 'UTC',
+  log_timezone: 'UTC',
+  lc_messages: 'C.UTF-8',
+  // Standard error goes through Patroni to a bounded log.
+  logging_collector: 'off',
+  log_destination: 'stderr',
+  log_line_prefix: '%m [%p] user=%u,db=%d,app=%a,client=%h ',
+  log_checkpoints: 'on',
+  log_lock_waits: 'on',
+  log_recovery_conflict_waits: 'on',
+  log_replication_commands: 'on',
+  log_autovacuum_min_duration: 60_000,
+  log_temp_files: 1024,
+};
+
+/** The text of patroni.yaml, or undefined while something it needs is not there yet. */
+export function patroniConfig(world: Snapshot, input: PatroniInput): string | undefined {
+  const { layout, unit, machine } = world;
+  const secret = world.appSecret?.content;
+  const { postgres } = machine.packages;
+  if (secret === undefined || unit.address === undefined) return undefined;
+  if (layout.data === undefined || layout.wal === undefined || postgres === undefined) {
+    return undefined;
+  }
+  const at = (port: number): string => `${inUrl(unit.address ?? '')}:${port}`;
+  const { tls } = layout;
+  const login = (username: string) => ({ username, password: secret[`${username}-password`] });
+  return render({
+    scope: world.app,
+    namespace: '/db/',
+    name: unit.member,
+    log: { level: 'INFO', format: '%(levelname)s: %(message)s' },
+    restapi: {
+      listen: at(PORTS.patroni),
+      connect_address: at(PORTS.patroni),
+      certfile: tls.cert,
+      keyfile: tls.key,
+      cafile: tls.ca,
+      verify_client: 'none',
+      authentication: login('patroni'),
+    },
+    ctl: { cacert: tls.ca, certfile: tls.cert, keyfile: tls.key },
+    etcd3: {
+      hosts: input.etcdEndpoints.map((url) => url.replace('https://', '')),
+      protocol: 'https',
+      cacert: tls.ca,
+      cert: tls.cert,
+      key: tls.key,
+    },
+    bootstrap: {
+      dcs: dynamicConfig(world, input.options),
+      initdb: [
+        { encoding: 'UTF8' },
+        { locale: 'C.UTF-8' },
+        'data-checksums',
+        { waldir: layout.wal },
+      ],
+    },
+    postgresql: {
+      listen: `${unique([unit.address, unit.clientAddress]).join(',')}:${PORTS.postgres}`,
+      connect_address: at(PORTS.postgres),
+      data_dir: layout.data,
+      bin_dir: postgres.binDir,
+      pgpass: `${layout.run}/pgpass`,
+      use_unix_socket: true,
+      basebackup: [{ waldir: layout.wal }, { checkpoint: 'fast' }],
+      // A member that cannot be rewound clones again by itself instead of waiting for a person.
+      remove_data_directory_on_rewind_failure: true,
+      remove_data_directory_on_diverged_timelines: true,
+      authentication: {
+        superuser: login('operator'),
+        replication: login('replication'),
+        rewind: login('rewind'),
+      },
+      parameters: {
+        ...sizesOf(machine, input.options).local,
+        unix_socket_directories: layout.run,
+        archive_command: input.archiveCommand ?? '/bin/true',
+      },
+      pg_hba: hbaLines(hbaInput(world, input)),
+      pg_ident: identLines(hbaInput(world, input).osUsers),
+    },
+  });
+}
+
+function hbaInput(world: Snapshot, { clientHba, peerNetworks }: PatroniInput) {
+  const server = world.machine.serverUser?.name ?? world.machine.userName;
+  const osUsers = world.machine.root ? ['root', server] : [server];
+  return { osUsers, peerNetworks, clients: clientHba };
+}
+
+function unique(addresses: readonly (string | undefined)[]): string[] {
+  const known = addresses.filter((address) => address !== undefined);
+  return [...new Set(known)];
+}
