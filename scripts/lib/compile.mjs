@@ -94,8 +94,9 @@ async function buildTarget(target) {
       inputs.push(source);
     }
     setModes(target, made);
+    // A charm's `version` is what status shows as charm-version: it tells what runs from the clone.
+    writeFileSync(join(made, target.charm ? 'version' : 'VERSION'), `${contentHash(made)}\n`);
     if (target.charm) await packCharm(made, archiveOf(target.name));
-    else writeFileSync(join(made, 'VERSION'), `${contentHash(made)}\n`);
     rmSync(join(dist, target.out), { recursive: true, force: true });
     renameSync(made, join(dist, target.out));
     writeRecord(target, inputs);
