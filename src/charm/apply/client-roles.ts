@@ -38,7 +38,7 @@ export async function ensureClientDatabase(connect: Connect, database: string): 
   await using(await connect('postgres'), async (sql) => {
     await ensureGroups(sql, [DATABASES_OWNER, CLIENT_GROUP, owner, dml]);
     // Without INHERIT an administrator has the owner's rights only after SET ROLE.
-    await ensureGroups(sql, [admin], ddl`NOINHERIT`);
+    await ensureGroups(sql, [admin], ddl` NOINHERIT`);
     await run(sql, ddl`GRANT ${identifier(owner)} TO ${identifier(admin)}`);
     const found = await sql.query('SELECT FROM pg_database WHERE datname = $1', [database]);
     if (found.length === 0) {
@@ -83,14 +83,14 @@ export async function ensureClientRole(connect: Connect, client: ClientRole): Pr
     }
     const database = identifier(client.database);
     await run(sql, ddl`ALTER ROLE ${role} IN DATABASE ${database} SET role TO ${literal(owner)}`);
-    // One message is one transaction. The server logs DDL, and a verifier can be guessed against.
+    // The server logs DDL, and a verifier can be guessed against: no statement of this connection
+    // is logged from here on, neither as such nor for its length nor for an error.
     await run(
       sql,
-      ddl`SET LOCAL log_statement = 'none';
-          SET LOCAL log_min_duration_statement = -1;
-          SET LOCAL log_min_error_statement = 'panic';
-          ALTER ROLE ${role} LOGIN PASSWORD ${literal(client.verifier)}`,
+      ddl`SET log_statement = 'none'; SET log_min_duration_statement = -1;
+          SET log_min_error_statement = 'panic'`,
     );
+    await run(sql, ddl`ALTER ROLE ${role} LOGIN PASSWORD ${literal(client.verifier)}`);
   });
 }
 
@@ -142,7 +142,7 @@ async function ensureGroups(sql: SqlPort, names: string[], attributes = ddl``): 
   const existing = new Set(rows.map((row) => row.rolname));
   for (const name of names) {
     if (!existing.has(name))
-      await run(sql, ddl`CREATE ROLE ${identifier(name)} NOLOGIN ${attributes}`);
+      await run(sql, ddl`CREATE ROLE ${identifier(name)} NOLOGIN${attributes}`);
   }
 }
 
