@@ -31,13 +31,21 @@ export async function dispatch<World, Steps, Tools>(
   const context = parseHookContext(env);
   const hooks = await connectHooks(env);
   try {
-    const tools = charm.tools({ hooks, context });
-    if (context.action === undefined) await runHook(charm, tools, hooks, context);
-    else await runAction(charm, tools, hooks, context.action.name);
+    await runEvent(charm, { hooks, context });
     return 0;
   } finally {
     await hooks.close();
   }
+}
+
+/** One event or action, with the hook tools given; what `dispatch` does between open and close. */
+export async function runEvent<World, Steps, Tools>(
+  charm: Charm<World, Steps, Tools>,
+  { hooks, context }: { hooks: Hooks; context: HookContext },
+): Promise<void> {
+  const tools = charm.tools({ hooks, context });
+  if (context.action === undefined) await runHook(charm, tools, hooks, context);
+  else await runAction(charm, tools, hooks, context.action.name);
 }
 
 async function runHook<World, Steps, Tools>(
