@@ -70,11 +70,17 @@ async function write(
   await rm(temporary, { force: true });
   if ((bits & TYPE_MASK) === SYMLINK) await link(entry, temporary, open);
   else {
-    const mode = (bits & 0o777) === 0 ? 0o644 : bits & 0o777;
+    const mode = modeOf(entry.fileName, bits & 0o777);
     await pipeline(await open(), createWriteStream(temporary, { mode }));
     await chmod(temporary, mode); // Whatever the umask says.
   }
   await rename(temporary, path);
+}
+
+/** Legacy hooks are made executable, as Juju does; dispatch is not. */
+function modeOf(name: string, bits: number): number {
+  const mode = bits === 0 ? 0o644 : bits;
+  return /^hooks\/[^/]+$/.test(name) ? mode | 0o755 : mode;
 }
 
 async function link(

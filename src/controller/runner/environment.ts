@@ -3,9 +3,7 @@
  * controller's own environment but its PATH. `PGCHARM_HOOK_SOCKET` is the one name of ours.
  */
 import type { HookInfo } from '../uniter/hook-info.ts';
-
-/** The Juju whose contract this controller speaks. */
-export const JUJU_VERSION = '4.0.15';
+import { CONTRACT_VERSION } from '../version.ts';
 
 export interface EnvironmentFacts {
   unit: string;
@@ -51,7 +49,7 @@ export function unitEnvironment(facts: EnvironmentFacts): Record<string, string>
     JUJU_MACHINE_ID: facts.machineId,
     JUJU_PRINCIPAL_UNIT: '',
     JUJU_AVAILABILITY_ZONE: '',
-    JUJU_VERSION,
+    JUJU_VERSION: CONTRACT_VERSION,
     CLOUD_API_VERSION: '',
     JUJU_CHARM_HTTP_PROXY: proxies['juju-http-proxy'] ?? '',
     JUJU_CHARM_HTTPS_PROXY: proxies['juju-https-proxy'] ?? '',

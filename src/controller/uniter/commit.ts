@@ -112,7 +112,10 @@ function commitStorage(store: Store, hook: HookInfo): void {
 
 function commitRelation(store: Store, unit: string, hook: HookInfo): void {
   const relationId = hook.relationId ?? -1;
-  if (hook.kind === 'relation-broken') return leaveScope(store, unit, relationId);
+  if (hook.kind === 'relation-broken') {
+    leaveScope(store, unit, relationId);
+    return;
+  }
   const row = store.get<{ members: string; apps: string; changed_pending: string | null }>(
     'SELECT * FROM relation_unit WHERE relation_id = ? AND unit = ?',
     relationId,

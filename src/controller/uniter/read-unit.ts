@@ -4,6 +4,11 @@
  * Reads only. What the agent keeps in memory (waiting commands) is passed in.
  */
 import { createHash } from 'node:crypto';
+import {
+  type ConfigOptions,
+  type ConfigValue,
+  effectiveConfig,
+} from '../../../lib/contract/config.ts';
 import { parseDurationMs } from '../../../lib/std/duration.ts';
 import type { Store } from '../state/store.ts';
 import type { OperationState } from './operation.ts';
@@ -238,24 +243,14 @@ function relationMembers(
 }
 
 function hashesOf(row: UnitRow): ConfigHashes {
+  const options = JSON.parse(row.charm_config) as ConfigOptions;
+  const set = JSON.parse(row.app_config) as Record<string, ConfigValue>;
   return {
-    config: fingerprint(effectiveConfig(row.charm_config, row.app_config)),
+    // Defaults with what was set over them: setting an option to its default is no change.
+    config: fingerprint(Object.entries(effectiveConfig(options, set)).sort()),
     trust: String(row.trust),
     address: fingerprint(row.address),
   };
-}
-
-/** Defaults with what was set over them: setting an option to its default is no change. */
-function effectiveConfig(charmConfig: string, appConfig: string): unknown {
-  const parsed = JSON.parse(charmConfig) as {
-    options?: Record<string, { default?: unknown } | null> | null;
-  } | null;
-  const values: Record<string, unknown> = {};
-  for (const [name, option] of Object.entries(parsed?.options ?? {})) {
-    if (option?.default !== undefined) values[name] = option.default;
-  }
-  Object.assign(values, JSON.parse(appConfig));
-  return Object.entries(values).sort(([a], [b]) => (a < b ? -1 : 1));
 }
 
 function fingerprint(value: unknown): string {

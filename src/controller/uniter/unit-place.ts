@@ -1,0 +1,41 @@
+/**
+ * A unit's directories, made before its agent runs and removed with the unit. Modes let the charm's
+ * services, which may run as another user, pass but not list.
+ */
+import { chmod, mkdir, readdir, rm, symlink, unlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Layout } from '../state/layout.ts';
+import type { Store } from '../state/store.ts';
+import { TOOL_NAMES } from '../tools/server.ts';
+
+/** Makes what is missing; links in the tools directory always lead to this release's programs. */
+export async function makePlace(layout: Layout, unit: string): Promise<void> {
+  for (const dir of [layout.root, layout.agents, layout.tools, layout.agentDir(unit)]) {
+    await mkdir(dir, { recursive: true, mode: 0o711 });
+    await chmod(dir, 0o711);
+  }
+  await mkdir(layout.charmDir(unit), { recursive: true, mode: 0o755 });
+  await mkdir(layout.resourcesDir(unit), { recursive: true, mode: 0o755 });
+  const tools = layout.toolsDir(unit);
+  await mkdir(tools, { recursive: true, mode: 0o755 });
+  const wanted = new Map([['juju-exec', join(layout.bin, 'juju-exec')]]);
+  for (const name of TOOL_NAMES) {
+    if (name !== 'juju-exec') wanted.set(name, join(layout.bin, 'hook-tool'));
+  }
+  for (const name of await readdir(tools)) await unlink(join(tools, name));
+  for (const [name, target] of wanted) await symlink(target, join(tools, name));
+}
+
+export async function removePlace(layout: Layout, unit: string): Promise<void> {
+  await rm(layout.toolsDir(unit), { recursive: true, force: true });
+  await rm(layout.agentDir(unit), { recursive: true, force: true });
+}
+
+/** Directories that say which processes are the unit's: its own and its storage. */
+export function unitDirs(store: Store, layout: Layout, unit: string): string[] {
+  const storage = store.all<{ location: string }>(
+    'SELECT location FROM storage WHERE unit = ?',
+    unit,
+  );
+  return [layout.agentDir(unit), ...storage.map(({ location }) => location)];
+}

@@ -1,0 +1,120 @@
+/**
+ * Runs one execution of a unit at a time, hook, action or command: its session, its environment,
+ * its process on record, its output in the log. Decides nothing about success.
+ */
+import { randomBytes } from 'node:crypto';
+import { executionEnvironment } from '../runner/environment.ts';
+import type { Ended } from '../runner/process.ts';
+import { type ProcessRecord, signalGroup, startTimeOf } from '../runner/process-record.ts';
+import { unitTag } from '../state/layout.ts';
+import { appendLog, type LogLevel } from '../state/log-table.ts';
+import { Session } from '../tools/session.ts';
+import type { HookInfo } from './hook-info.ts';
+import type { AgentPorts } from './ports.ts';
+
+export interface Run {
+  session: Session;
+  /** Last part of the log module: the hook's or action's name. */
+  name: string;
+  file: string;
+  args?: readonly string[];
+  /** Absent for commands. */
+  dispatchPath?: string;
+  action?: { name: string; taskId: number };
+  capture?: boolean;
+}
+
+export class UnitRunner {
+  readonly unit: string;
+  readonly #ports: AgentPorts;
+  #session: Session | undefined;
+  #pid: number | undefined;
+
+  constructor(unit: string, ports: AgentPorts) {
+    this.unit = unit;
+    this.#ports = ports;
+  }
+
+  /** The execution that runs now. */
+  get session(): Session | undefined {
+    return this.#session;
+  }
+
+  get running(): boolean {
+    return this.#pid !== undefined;
+  }
+
+  /** A session under a context id of its own; hook tools reach it while run() is under way. */
+  newSession(name: string, what: { hook?: HookInfo; action?: { taskId: number } }): Session {
+    const { store, layout } = this.#ports;
+    const random = BigInt.asUintN(63, randomBytes(8).readBigUInt64BE());
+    const spec = {
+      contextId: `${this.unit}-${name}-${random}`,
+      unit: this.unit,
+      charmDir: layout.charmDir(this.unit),
+      resourcesDir: layout.resourcesDir(this.unit),
+      ...what,
+    };
+    return new Session(store, spec, {
+      log: (level, module, message) => this.log(level as LogLevel, module, message),
+    });
+  }
+
+  async run(run: Run): Promise<Ended> {
+    const { layout, store } = this.#ports;
+    this.#session = run.session;
+    try {
+      return await this.#ports.runProgram({
+        file: run.file,
+        ...(run.args === undefined ? {} : { args: run.args }),
+        cwd: layout.charmDir(this.unit),
+        env: this.#environment(run),
+        capture: run.capture === true,
+        onLine: (stream, line) =>
+          this.log(
+            stream === 'stdout' ? 'DEBUG' : 'WARNING',
+            `unit.${this.unit}.${run.name}`,
+            line,
+          ),
+        onSpawn: (pid) => {
+          this.#pid = pid;
+          const startTime = startTimeOf(pid) ?? '';
+          const record: ProcessRecord = { pid, startTime, contextId: run.session.spec.contextId };
+          store.run(
+            'UPDATE unit SET process = ? WHERE name = ?',
+            JSON.stringify(record),
+            this.unit,
+          );
+        },
+      });
+    } finally {
+      this.#session = undefined;
+      this.#pid = undefined;
+    }
+  }
+
+  /** Ends the process group that runs now, if any. */
+  kill(): void {
+    if (this.#pid !== undefined) signalGroup(this.#pid, 'SIGKILL');
+  }
+
+  log(level: LogLevel, module: string, message: string): void {
+    const line = { entity: unitTag(this.unit), level, module, message };
+    appendLog(this.#ports.store, line, this.#ports.now());
+  }
+
+  #environment(run: Run): Record<string, string> {
+    const { contextId, hook } = run.session.spec;
+    const storage = this.#ports.store.get<{ location: string; kind: string }>(
+      'SELECT location, kind FROM storage WHERE id = ?',
+      hook?.storageId ?? '',
+    );
+    return executionEnvironment(this.#ports.environment(this.unit), {
+      contextId,
+      ...(hook === undefined ? {} : { hook }),
+      ...(run.action === undefined ? {} : { action: run.action }),
+      ...(run.dispatchPath === undefined ? {} : { dispatchPath: run.dispatchPath }),
+      ...(storage === undefined ? {} : { storage }),
+    });
+  }
+}
