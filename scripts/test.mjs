@@ -16,17 +16,24 @@ await runScript(async (texts) => {
   await ensurePackages();
   const code = await underPinnedNode('test.mjs', texts);
   if (code !== undefined) return code;
-  const { emptyTally, conclude } = await import('./lib/run-tests.mjs');
+  const { emptyTally, conclude, record } = await import('./lib/run-tests.mjs');
   const { build } = await import('./lib/compile.mjs');
   const started = Date.now();
   const tally = emptyTally();
-  await build();
+  const isBuilt = await build().then(
+    () => true,
+    (error) => {
+      say(`FAILED: build: ${error.message}`);
+      return false;
+    },
+  );
+  record(tally, 'build', isBuilt);
   // Installations of this run lie in one directory, so that what it leaves behind can be found.
   const directory = mkdtempSync(join(tmpdir(), 'pgct-'));
   chmodSync(directory, 0o711);
   process.env.PGCHARM_TEST_DIR = directory;
   try {
-    await runAll(texts, tally);
+    await runAll(texts, tally, isBuilt);
   } finally {
     await sweep(directory, tally);
     rmSync(directory, { recursive: true, force: true, maxRetries: 5 });
@@ -34,13 +41,14 @@ await runScript(async (texts) => {
   return conclude(tally, started);
 });
 
-async function runAll(texts, tally) {
+/** What needs a build is left out when there is none: its failure is counted already. */
+async function runAll(texts, tally, isBuilt) {
   const { runLayers } = await import('./lib/run-tests.mjs');
   const { runStaticChecks } = await import('./lib/static-checks.mjs');
   const { fastLayers, slowLayers } = await import('./lib/test-files.mjs');
   if (texts.length === 0) await runStaticChecks(tally);
   const wanted = (file) => texts.length === 0 || texts.some((text) => file.includes(text));
-  await runLayers([...fastLayers, ...slowLayers], tally, wanted);
+  await runLayers([...fastLayers, ...(isBuilt ? slowLayers : [])], tally, wanted);
 }
 
 /** A process that outlived its test is a failure, and is ended. */
