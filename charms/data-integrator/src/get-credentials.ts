@@ -1,0 +1,50 @@
+/** `get-credentials`: everything a client needs to connect, as nested results. */
+import {
+  type Accepted,
+  type Action,
+  accept,
+  type Refused,
+  refuse,
+} from '../../../lib/charm/action.ts';
+import { parseResponse } from '../../../lib/relations/postgresql-client.ts';
+import { ENDPOINT } from './observe.ts';
+import type { Steps, World } from './world.ts';
+
+export const getCredentials: Action<World, Steps, Record<string, never>> = {
+  name: 'get-credentials',
+  parse: () => ({}),
+  plan,
+};
+
+function plan({ databaseName, relations }: World): Accepted<Steps> | Refused {
+  if (databaseName === undefined) {
+    return refuse('no-database-name', 'cannot get credentials: option database-name is not set');
+  }
+  const relation = relations.find((candidate) => !candidate.ending);
+  if (relation === undefined) {
+    return refuse('not-related', 'cannot get credentials: not integrated with a database');
+  }
+  const connection = parseResponse(relation.remoteApp, relation.user, relation.tls);
+  if (connection === undefined) {
+    const message = `cannot get credentials: ${relation.app} has not granted any yet`;
+    return refuse('no-credentials', message);
+  }
+  const fields: Record<string, string | undefined> = {
+    data: relation.remoteApp['data'],
+    database: connection.database,
+    endpoints: connection.endpoints,
+    password: connection.password,
+    'read-only-endpoints': connection.readOnlyEndpoints,
+    'read-only-uris': connection.readOnlyUris,
+    tls: connection.tls ? 'True' : 'False',
+    'tls-ca': connection.tlsCa,
+    uris: connection.uris,
+    username: connection.username,
+    version: connection.version,
+  };
+  const given = Object.entries(fields).filter((field): field is [string, string] => !!field[1]);
+  return accept<Steps>([], {
+    ok: 'True',
+    ...Object.fromEntries(given.map(([name, value]) => [`${ENDPOINT}.${name}`, value])),
+  });
+}
