@@ -1,0 +1,127 @@
+/**
+ * pgBackRest's configuration as text: where the repository is, how to reach PostgreSQL here and on
+ * the other units, and the server that lets the other units reach this one. Holds the store's keys,
+ * so it goes into a file that only the servers' user reads. Writes nothing itself.
+ */
+import type { S3Parameters } from '../../../lib/relations/s3.ts';
+
+export interface PgBackRestInput {
+  stanza: string;
+  s3: S3Parameters;
+  /** PEM file of the store's CA; undefined: the system's. */
+  caFile: string | undefined;
+  cpus: number;
+  /** This pgBackRest can store changed blocks only. */
+  blockIncrement: boolean;
+  /** Own directories of the unit: its locks, its queue of WAL and its logs are nobody else's. */
+  lock: string;
+  spool: string;
+  log: string;
+  own: PostgresPlace;
+  tls: { ca: string; cert: string; key: string };
+  port: number;
+  others: readonly (PostgresPlace & { address: string })[];
+}
+
+export interface PostgresPlace {
+  address: string;
+  data: string;
+  socket: string;
+}
+
+export const PGBACKREST_PORT = 8432;
+/**
+ * With more WAL than this waiting for the store, segments are given up: the archive then has a gap
+ * until the next backup, but a store that is away does not fill the disk of the primary.
+ */
+const QUEUE_MAX = '4GiB';
+/** The reference's way to say "never", which also silences pgBackRest's warning. */
+const KEEP_DAYS = 9_999_999;
+
+export function pgbackrestConfig(input: PgBackRestInput): string {
+  const { s3, own } = input;
+  const endpoint = new URL(s3.endpoint);
+  const processes = Math.max(1, Math.min(8, Math.floor(input.cpus)));
+  const global = {
+    'repo1-type': 's3',
+    'repo1-path': s3.path === '' ? '/' : s3.path,
+    'repo1-s3-bucket': s3.bucket,
+    'repo1-s3-endpoint': endpoint.hostname,
+    'repo1-storage-port': endpoint.port === '' ? '443' : endpoint.port,
+    'repo1-s3-region': s3.region === '' ? 'us-east-1' : s3.region,
+    'repo1-s3-uri-style': s3.uriStyle,
+    'repo1-s3-key': s3.accessKey,
+    'repo1-s3-key-secret': s3.secretKey,
+    'repo1-storage-verify-tls': 'y',
+    ...(input.caFile === undefined ? {} : { 'repo1-storage-ca-file': input.caFile }),
+    'repo1-retention-full-type': 'time',
+    'repo1-retention-full': String(s3.deleteOlderThanDays ?? KEEP_DAYS),
+    'repo1-retention-history': '365',
+    'repo1-bundle': 'y',
+    ...(input.blockIncrement ? { 'repo1-block': 'y' } : {}),
+    'compress-type': 'zst',
+    'process-max': String(processes),
+    'start-fast': 'y',
+    // Resuming a backup that another unit began compares files that are not the same.
+    resume: 'n',
+    'archive-async': 'y',
+    'archive-push-queue-max': QUEUE_MAX,
+    'lock-path': input.lock,
+    'spool-path': input.spool,
+    'log-path': input.log,
+    // Files of logs would grow without bound; what matters is printed and caught by who runs it.
+    'log-level-file': 'off',
+    'log-level-console': 'info',
+    'log-level-stderr': 'off',
+    'tls-server-address': own.address,
+    'tls-server-port': String(input.port),
+    'tls-server-ca-file': input.tls.ca,
+    'tls-server-cert-file': input.tls.cert,
+    'tls-server-key-file': input.tls.key,
+  };
+  const allowed = input.others.map(({ address }) => `tls-server-auth=${address}=${input.stanza}`);
+  return [
+    '[global]',
+    ...lines(global),
+    ...allowed,
+    '',
+    '[global:archive-push]',
+    ...lines({ 'process-max': '2' }),
+    '',
+    `[${input.stanza}]`,
+    ...lines({ 'pg1-path': own.data, 'pg1-socket-path': own.socket, 'pg1-user': 'operator' }),
+    ...input.others.flatMap((other, index) => otherHost(`pg${index + 2}`, other, input)),
+    '',
+  ].join('\n');
+}
+
+function otherHost(
+  name: string,
+  other: PgBackRestInput['others'][number],
+  { tls, port }: PgBackRestInput,
+): string[] {
+  return lines({
+    [`${name}-host`]: other.address,
+    [`${name}-host-type`]: 'tls',
+    [`${name}-host-port`]: String(port),
+    [`${name}-host-ca-file`]: tls.ca,
+    [`${name}-host-cert-file`]: tls.cert,
+    [`${name}-host-key-file`]: tls.key,
+    [`${name}-path`]: other.data,
+    [`${name}-socket-path`]: other.socket,
+    [`${name}-user`]: 'operator',
+  });
+}
+
+/** @throws Error when a value would begin a second line: what is written must be what is read */
+function lines(options: Readonly<Record<string, string>>): string[] {
+  return Object.entries(options).map(([name, value]) => {
+    if (/[\r\n]/.test(value)) throw new Error(`the value of ${name} has more than one line`);
+    return `${name}=${value}`;
+  });
+}
+
+/** What PostgreSQL runs for every WAL file. */
+export function archiveCommand(program: string, config: string, stanza: string): string {
+  return `${program} --config=${config} --stanza=${stanza} archive-push "%p"`;
+}
