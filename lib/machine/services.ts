@@ -18,8 +18,8 @@ import { startSupervisor, supervisorPid } from './supervisor.ts';
 export interface ServiceSpec {
   /** Program and arguments; nothing secret. */
   command: readonly string[];
-  /** Name of the user to run as; undefined: whoever runs the supervisor. */
-  user: string | undefined;
+  /** Name of the user to run as; left out: whoever runs the supervisor. */
+  user?: string;
   env: Readonly<Record<string, string>>;
   /** Checked before the start: as long as it does not exist the service tries again. */
   requires?: string;

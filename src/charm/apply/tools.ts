@@ -5,6 +5,7 @@
 import type { StepFamily } from '../../../lib/charm/reconcile.ts';
 import type { HookContext } from '../../../lib/contract/context.ts';
 import type { Hooks } from '../../../lib/hooks/hooks.ts';
+import type { Random } from '../../../lib/std/random.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import type { Steps } from '../model/steps.ts';
 
@@ -13,6 +14,9 @@ export interface Tools {
   readonly context: HookContext;
   /** The snapshot of this round. */
   world(): Snapshot;
+  /** Keeps what was observed for the steps of this round. */
+  observed(snapshot: Snapshot): void;
+  readonly random: Random;
 }
 
 /** The code behind one kind of step. */

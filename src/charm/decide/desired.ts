@@ -1,7 +1,8 @@
 /** What this unit's agent shall bring about: the content of desired.json, numbered by generation. */
+
+import { DESIRED_VERSION, type Desired } from '../model/desired.ts';
 import { render } from '../model/etcd-config.ts';
 import { etcdFacts } from '../model/etcd-facts.ts';
-import { DESIRED_VERSION, type Desired } from '../model/desired.ts';
 import { sizesOf } from '../model/parameters.ts';
 import { PORTS } from '../model/patroni-config.ts';
 import { addresses, type Snapshot } from '../model/snapshot.ts';

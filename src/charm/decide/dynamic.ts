@@ -36,7 +36,9 @@ export const rollingRestart: Decider = (world) => {
     return [maintenance('restart-pending', `a restart is pending on ${names}${reason}`)];
   }
   const why = `settings wait for a restart of ${pending.map((member) => member.name).join(', ')}`;
-  return [step('start-work', { kind: 'restart', params: { settings } }, why)];
+  return [
+    step('start-work', { kind: 'restart', params: { settings, 'only-pending': 'true' } }, why),
+  ];
 };
 
 type Tree = Record<string, unknown>;

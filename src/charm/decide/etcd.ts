@@ -5,11 +5,11 @@
  * An etcd is founded only where none was ever founded before, and its directory is removed only
  * when the cluster itself says that this unit is no member, or when a later epoch has replaced it.
  */
-import { etcdConfig, etcdOnDisk, type EtcdPlan } from '../model/etcd-config.ts';
+import { type EtcdPlan, etcdConfig, etcdOnDisk } from '../model/etcd-config.ts';
 import {
   clientUrl,
-  etcdFacts,
   type EtcdFacts,
+  etcdFacts,
   peerUrl,
   publishedFacts,
   systemIdentifier,
@@ -29,7 +29,10 @@ export const etcdEndpoints: Decider = (world) => {
   if (facts === undefined || isOrphaned(world, facts)) {
     // Published before it runs: whoever leads next finds the intention instead of founding another.
     if (own === undefined || world.appSecret === undefined) return [];
-    const data = { 'etcd-endpoints': clientUrl(own), 'etcd-epoch': String((facts?.epoch ?? 0) + 1) };
+    const data = {
+      'etcd-endpoints': clientUrl(own),
+      'etcd-epoch': String((facts?.epoch ?? 0) + 1),
+    };
     return [step('peer-set', { scope: 'app', data }, 'no etcd has been founded')];
   }
   const endpoints = (votingUrls(world) ?? facts.endpoints).join(',');
@@ -66,7 +69,8 @@ export const etcd: Decider = (world) => {
   const own = world.unit.address;
   if (facts === undefined || own === undefined || !hasCertificate(world)) return [];
   const disk = etcdOnDisk(world);
-  if (disk !== undefined && disk.epoch < facts.epoch) return leave(world, 'a later etcd is in force');
+  if (disk !== undefined && disk.epoch < facts.epoch)
+    return leave(world, 'a later etcd is in force');
   const view = probe(world, 'etcd');
   const members = view.known ? view.value.members : undefined;
   const self = members?.find((member) => member.peerUrl === peerUrl(own));

@@ -2,6 +2,7 @@
  * Who the unit and the application are to each other: passwords and the internal CA, the addresses
  * that members publish, and the certificate by which a member knows another.
  */
+import { PORTS } from '../model/patroni-config.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import { type Decider, step, waiting } from '../model/steps.ts';
 import { fileStep } from './file.ts';
@@ -57,6 +58,14 @@ export const certificate: Decider = (world) => {
     ...fileStep(world, { path: tls.key, text: key, owner: 'servers' }, why),
     ...fileStep(world, { path: tls.cert, text: cert, owner: 'servers', mode: 0o644 }, why),
   ];
+};
+
+const CLIENT_PORTS = [PORTS.postgres, PORTS.pooler];
+
+/** What clients connect to is open where the controller manages a firewall. */
+export const ports: Decider = ({ openedPorts }) => {
+  const closed = CLIENT_PORTS.filter((port) => !openedPorts.includes(`${port}/tcp`));
+  return closed.length === 0 ? [] : [step('open-ports', { ports: closed }, 'clients use them')];
 };
 
 /** The unit's certificate is issued and all of its files are there. */

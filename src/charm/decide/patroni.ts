@@ -4,7 +4,7 @@
  * touched.
  */
 import { digestOf } from '../../../lib/std/digest.ts';
-import { etcdFacts, systemIdentifier, clientUrl } from '../model/etcd-facts.ts';
+import { clientUrl, etcdFacts, systemIdentifier } from '../model/etcd-facts.ts';
 import { patroniConfig } from '../model/patroni-config.ts';
 import { probe, type Snapshot } from '../model/snapshot.ts';
 import { blocked, type Decider, type Decision, step, waiting } from '../model/steps.ts';
@@ -87,7 +87,8 @@ function obstacleToStart(world: Snapshot): Decision | undefined {
   if (initialized === undefined) {
     return mayFound(world) ? undefined : waiting('no-cluster', 'waiting for the first primary');
   }
-  if (!cluster.known) return waiting('cluster-unknown', `cannot ask the cluster: ${cluster.reason}`);
+  if (!cluster.known)
+    return waiting('cluster-unknown', `cannot ask the cluster: ${cluster.reason}`);
   if (data.debris && layout.data !== undefined) {
     const why = 'it holds no control file: the rest of a clone that was cut short';
     return step('set-data-aside', { path: layout.data }, why);

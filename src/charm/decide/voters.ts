@@ -65,9 +65,7 @@ export function nextMove(
   }
   if (silent.length > 0) return undefined;
   if (learner !== undefined) return settle(learner, isWanted(learner));
-  const missing = wanted.find(
-    (unit) => !voting.some((member) => member.peerUrl === unit.peerUrl),
-  );
+  const missing = wanted.find((unit) => !voting.some((member) => member.peerUrl === unit.peerUrl));
   if (missing !== undefined) {
     const { member, peerUrl: url } = missing;
     return step('add-learner', { member, peerUrl: url }, 'it shall hold a voter');

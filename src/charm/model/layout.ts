@@ -2,6 +2,9 @@
  * Where everything of a unit lies, computed from the parent of its charm directory and its storages.
  * The table with modes and writers is in docs/architecture.md. Touches no file.
  */
+/** Entry of the agent, below the charm directory and below each of its copies. */
+export const AGENT_ENTRY = 'src/agent/main.js';
+
 export interface Layout {
   /** Parent of the charm directory. */
   readonly base: string;

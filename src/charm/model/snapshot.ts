@@ -29,6 +29,8 @@ export interface Snapshot {
   readonly relationSecrets: Readonly<Record<string, OwnedSecret>>;
   /** Every relation but the peer relation. */
   readonly relations: readonly Relation[];
+  /** As `opened-ports` gives them: `5432/tcp`. */
+  readonly openedPorts: readonly string[];
   /** Location of each storage that is attached, by storage name. */
   readonly storages: Readonly<Record<string, string>>;
   /** What lies in the data directory, read without PostgreSQL. */
@@ -174,7 +176,8 @@ export interface ServiceFacts {
 /** What a service runs; the same shape as lib/machine takes. */
 export interface ServiceSpec {
   readonly command: readonly string[];
-  readonly user: string | undefined;
+  /** Left out: whoever runs the supervisor. */
+  readonly user?: string;
   readonly env: Readonly<Record<string, string>>;
   /** The service waits until this file exists. */
   readonly requires?: string;

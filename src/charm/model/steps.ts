@@ -55,7 +55,6 @@ export interface Steps {
     scope: 'unit' | 'app';
     data: Record<string, string | undefined>;
   };
-  'set-version': { version: string };
   'open-ports': { ports: number[] };
   'add-learner': { member: string; peerUrl: string };
   'promote-learner': { member: string; id: string };
@@ -65,7 +64,10 @@ export interface Steps {
   'set-data-aside': { path: string };
   'patch-dynamic': { patch: Record<string, unknown> };
   'start-work': { kind: 'switchover' | 'restart'; params: Record<string, string> };
-  'reform-etcd': { member: string; peerUrl: string };
+  /** Starts the work and waits for its end; for actions, which show its progress. */
+  'run-work': { kind: 'switchover' | 'restart'; params: Record<string, string> };
+  /** Forms a new etcd of this member alone, with what Patroni had stored in the lost one. */
+  'reform-etcd': { epoch: number; systemIdentifier: string };
   /** A client's database with its roles; nobody else may connect to it. */
   'ensure-database': { database: string };
   /** A login role and the secret with its password; a secret that exists keeps its password. */

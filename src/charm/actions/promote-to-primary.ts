@@ -1,0 +1,80 @@
+/**
+ * `run postgresql/1 promote-to-primary scope=unit`: hands the primary role to this unit, which must
+ * stream without lag. With `force=true` it also ends the wait for an etcd that is lost for good.
+ */
+import { type Action, accept, refuse } from '../../../lib/charm/action.ts';
+import { clientUrl, etcdFacts, systemIdentifier } from '../model/etcd-facts.ts';
+import { primaryOf, probe, type Snapshot, unitOfMember } from '../model/snapshot.ts';
+import { type Steps, step } from '../model/steps.ts';
+import type { ClusterMember } from '../model/world.ts';
+
+interface Params {
+  force: boolean;
+}
+
+export const promoteToPrimary: Action<Snapshot, Steps, Params> = {
+  name: 'promote-to-primary',
+  parse({ scope, force }) {
+    if (scope !== 'unit') {
+      const given = scope === undefined ? 'missing' : JSON.stringify(scope);
+      throw new Error(`cannot promote: scope is ${given}, allowed is unit`);
+    }
+    if (force !== undefined && typeof force !== 'boolean') {
+      throw new Error(`cannot promote: force is ${JSON.stringify(force)}, allowed: true, false`);
+    }
+    return { force: force ?? false };
+  },
+  plan(world, { force }) {
+    const cluster = probe(world, 'cluster');
+    if (!cluster.known) return withoutEtcd(world, force, cluster.reason);
+    const { name, member } = world.unit;
+    const primary = primaryOf(world);
+    if (primary?.member === member) return accept([], { primary: name });
+    const self = cluster.value.members.find((each) => each.name === member);
+    if (self === undefined) {
+      return refuse('not-a-member', `cannot promote ${name}: it is not a member of the cluster`);
+    }
+    if (primary === undefined) {
+      const reason = 'the cluster has no primary and is about to elect one';
+      return refuse('no-primary', `cannot promote ${name}: ${reason}; see patronictl list`);
+    }
+    const reason = unfitness(self);
+    if (reason !== undefined) return refuse('not-in-sync', `cannot promote ${name}: ${reason}`);
+    const why = `an operator wants ${member} instead of ${primary.member}`;
+    const work = step('run-work', { kind: 'switchover', params: { to: member } }, why);
+    return accept([work], { primary: name, 'previous-primary': unitOfMember(primary.member) });
+  },
+};
+
+/** What `running` says is not enough: a member that does not stream yet would lose rows. */
+function unfitness({ state, streaming, lagBytes }: ClusterMember): string | undefined {
+  if (!['running', 'streaming'].includes(state)) return `it is ${state}`;
+  if (!streaming) return 'it does not stream from the primary';
+  if (lagBytes === undefined) return 'how far it lags behind is not known';
+  return lagBytes === 0 ? undefined : `it lags behind by ${lagBytes} bytes; try again`;
+}
+
+/** Only where the lost voter was the only one, and its unit is not this one. */
+function withoutEtcd(world: Snapshot, force: boolean, reason: string) {
+  const { name, address } = world.unit;
+  const facts = etcdFacts(world);
+  const identifier = systemIdentifier(world);
+  const own = address === undefined ? undefined : clientUrl(address);
+  if (facts === undefined || own === undefined || identifier === undefined) {
+    return refuse('no-cluster', `cannot promote ${name}: there is no cluster yet`);
+  }
+  const lost = !world.agent.known || probe(world, 'etcd').known ? undefined : facts;
+  if (lost === undefined) {
+    return refuse('cluster-unknown', `cannot promote ${name}: ${reason}`);
+  }
+  if (world.data.systemIdentifier !== identifier) {
+    return refuse('no-data', `cannot promote ${name}: it holds no copy of the database`);
+  }
+  if (!force) {
+    const hint = 'if its units are lost for good, run again with force=true';
+    return refuse('etcd-lost', `cannot promote ${name}: etcd does not answer (${reason}); ${hint}`);
+  }
+  const why = 'an operator says that the units with the voters of etcd are lost for good';
+  const args = { epoch: lost.epoch + 1, systemIdentifier: identifier };
+  return accept([step('reform-etcd', args, why)], { primary: name });
+}

@@ -1,0 +1,74 @@
+/** Steps on the cluster as a whole: what all members share, and work that spans units. */
+
+import { OperatorError } from '../../../lib/std/errors.ts';
+import { PORTS } from '../model/patroni-config.ts';
+import { addresses, type Snapshot, unitOfMember } from '../model/snapshot.ts';
+import { agentClient } from '../workload/agent.ts';
+import { createPatroni } from '../workload/patroni.ts';
+import type { PatroniPort } from '../workload/ports.ts';
+import type { Families } from './tools.ts';
+
+export const clusterSteps: Families<'patch-dynamic' | 'start-work' | 'run-work'> = {
+  'patch-dynamic': {
+    lane: 'dynamic',
+    priority: 55,
+    async apply({ patch }, { world }) {
+      await withPatroni(world(), (patroni) => patroni.patchConfig(patch));
+      return undefined;
+    },
+  },
+  'start-work': {
+    lane: 'work',
+    priority: 60,
+    destructive: true,
+    async apply({ kind, params }, { world }) {
+      const id = await agentClient(world().layout.agentSocket).startWork(kind, params);
+      return { work: id };
+    },
+  },
+  'run-work': {
+    lane: 'work',
+    async apply({ kind, params }, { hooks, world }) {
+      const agent = agentClient(world().layout.agentSocket);
+      const id = await agent.startWork(kind, params);
+      const lines: Promise<void>[] = [];
+      const ending = await agent.followWork(id, (line) => {
+        lines.push(hooks.actionLog(line));
+      });
+      await Promise.all(lines);
+      if (ending.outcome === 'done') return toUnits(ending.result);
+      throw new OperatorError({ code: `${kind}-failed`, message: ending.message });
+    },
+  },
+};
+
+/** Operators know units, the work knows members. */
+function toUnits(result: Record<string, string>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(result).map(([key, value]) => [
+      key,
+      key.endsWith('primary') ? unitOfMember(value) : value,
+    ]),
+  );
+}
+
+/** This unit's Patroni first; any member may change what all share. */
+async function withPatroni(
+  world: Snapshot,
+  work: (patroni: PatroniPort) => Promise<void>,
+): Promise<void> {
+  const own = world.unit.address;
+  const others = addresses(world).map(({ address }) => address);
+  const patroni = createPatroni({
+    addresses: [...new Set(own === undefined ? others : [own, ...others])],
+    port: PORTS.patroni,
+    username: 'patroni',
+    password: world.appSecret?.content['patroni-password'] ?? '',
+    tls: world.layout.tls,
+  });
+  try {
+    await work(patroni);
+  } finally {
+    patroni.close();
+  }
+}

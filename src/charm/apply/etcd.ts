@@ -1,0 +1,61 @@
+/** Steps on etcd's membership, and on the etcd of this unit. */
+import { rm } from 'node:fs/promises';
+import { etcdFacts } from '../model/etcd-facts.ts';
+import type { Snapshot } from '../model/snapshot.ts';
+import { createEtcd } from '../workload/etcd.ts';
+import type { EtcdPort } from '../workload/ports.ts';
+import type { Families } from './tools.ts';
+
+type EtcdSteps = 'add-learner' | 'promote-learner' | 'remove-voter' | 'remove-etcd-data';
+
+export const etcdSteps: Families<EtcdSteps> = {
+  'add-learner': {
+    lane: 'voters',
+    destructive: true,
+    async apply({ peerUrl }, { world }) {
+      await withEtcd(world(), (etcd) => etcd.addLearner(peerUrl));
+      return undefined;
+    },
+  },
+  'promote-learner': {
+    lane: 'voters',
+    destructive: true,
+    async apply({ id }, { world }) {
+      await withEtcd(world(), (etcd) => etcd.promote(id));
+      return undefined;
+    },
+  },
+  'remove-voter': {
+    lane: 'voters',
+    destructive: true,
+    async apply({ id }, { world }) {
+      await withEtcd(world(), (etcd) => etcd.remove(id));
+      return undefined;
+    },
+  },
+  'remove-etcd-data': {
+    lane: 'service etcd',
+    destructive: true,
+    async apply(_, { world }) {
+      const { etcdData, etcdConfig } = world().layout;
+      // The configuration last: it says that there is something to remove.
+      await rm(etcdData, { recursive: true, force: true });
+      await rm(etcdConfig, { force: true });
+      return undefined;
+    },
+  },
+};
+
+/** Speaks to the etcd in force with the unit's own certificate. */
+export async function withEtcd<T>(
+  world: Snapshot,
+  work: (etcd: EtcdPort) => Promise<T>,
+): Promise<T> {
+  const endpoints = etcdFacts(world)?.endpoints ?? [];
+  const etcd = createEtcd({ endpoints, tls: world.layout.tls, timeoutMs: 5000 });
+  try {
+    return await work(etcd);
+  } finally {
+    etcd.close();
+  }
+}

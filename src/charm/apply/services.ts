@@ -1,0 +1,123 @@
+/** Steps on the unit's services. A stop waits for the end of the process, nothing else waits. */
+import { rm, writeFile } from 'node:fs/promises';
+import { digestOf } from '../../../lib/std/digest.ts';
+import { OperatorError } from '../../../lib/std/errors.ts';
+import { agentClient } from '../workload/agent.ts';
+import { loadedFile, unitServices } from '../workload/services.ts';
+import type { Families, Tools } from './tools.ts';
+
+type ServiceSteps =
+  | 'define-service'
+  | 'start-supervisor'
+  | 'start-service'
+  | 'stop-service'
+  | 'reload-service'
+  | 'restart-service'
+  | 'apply-desired'
+  | 'leave-cluster'
+  | 'remove-workload';
+
+/** PostgreSQL writes a checkpoint before it ends; Patroni gives it as long as it needs. */
+const STOP_MS = 60_000;
+/** The agent acts on the file by itself; this only makes the event see what came of it. */
+const APPLY_MS = 1500;
+
+export const serviceSteps: Families<ServiceSteps> = {
+  'define-service': {
+    lane: ({ name }) => `service ${name}`,
+    priority: 40,
+    async apply({ name, spec }, tools) {
+      const services = adapter(tools);
+      await services.define(name, spec);
+      // A new revision of the agent takes over at once; what it had begun is on record.
+      if (name === 'agent') await services.restart(name);
+      return undefined;
+    },
+  },
+  'start-supervisor': {
+    lane: 'supervisor',
+    priority: 45,
+    async apply(_, tools) {
+      await adapter(tools).ensureSupervisor();
+      return undefined;
+    },
+  },
+  'start-service': {
+    lane: ({ name }) => `service ${name}`,
+    priority: 50,
+    async apply({ name }, tools) {
+      await note(tools, name);
+      await adapter(tools).up(name);
+      return undefined;
+    },
+  },
+  'stop-service': {
+    lane: ({ name }) => `service ${name}`,
+    priority: 60,
+    async apply({ name }, tools) {
+      const services = adapter(tools);
+      await services.down(name);
+      if (await services.stopped(name, STOP_MS)) return undefined;
+      throw new OperatorError({
+        code: 'service-does-not-stop',
+        message: `cannot stop ${name}: it still runs after ${STOP_MS / 1000} s`,
+        hint: 'the next event tries again',
+      });
+    },
+  },
+  'reload-service': {
+    lane: ({ name }) => `service ${name}`,
+    priority: 50,
+    async apply({ name, digest }, tools) {
+      await adapter(tools).hangup(name);
+      await writeFile(loadedFile(tools.world().layout, name), digest);
+      return undefined;
+    },
+  },
+  'restart-service': {
+    lane: ({ name }) => `service ${name}`,
+    priority: 50,
+    async apply({ name }, tools) {
+      await adapter(tools).restart(name);
+      return undefined;
+    },
+  },
+  'apply-desired': {
+    lane: 'agent',
+    priority: 55,
+    async apply({ generation }, { world }) {
+      await agentClient(world().layout.agentSocket).apply(generation, APPLY_MS);
+      return undefined;
+    },
+  },
+  'leave-cluster': {
+    lane: 'departure',
+    priority: 50,
+    async apply({ timeoutMs }, { hooks, world }) {
+      const report = await agentClient(world().layout.agentSocket).leave(timeoutMs);
+      for (const line of report.lines) await hooks.log('INFO', line);
+      return undefined;
+    },
+  },
+  'remove-workload': {
+    lane: 'departure',
+    priority: 70,
+    async apply(_, tools) {
+      await adapter(tools).shutdown(STOP_MS);
+      await rm(tools.world().layout.root, { recursive: true, force: true });
+      await rm(tools.world().layout.profile, { force: true });
+      return undefined;
+    },
+  },
+};
+
+/** What a service reads when it starts is what lies there now. */
+async function note(tools: Tools, name: string): Promise<void> {
+  const { layout, files } = tools.world();
+  const config = name === 'patroni' ? files[layout.patroniConfig] : undefined;
+  if (config !== undefined) await writeFile(loadedFile(layout, name), digestOf(config));
+}
+
+function adapter({ context, world }: Tools) {
+  return unitServices(world().layout, context);
+}

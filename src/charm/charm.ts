@@ -1,0 +1,113 @@
+/**
+ * The postgresql charm as a table. READ THIS FIRST.
+ *
+ * Every event observes the world, asks the deciders in this order what it still lacks, and carries
+ * out their steps. A decider is one file of decide/, a step one entry of apply/, an action one file
+ * of actions/; nothing else happens in an event.
+ */
+import type { Charm } from '../../lib/charm/dispatch.ts';
+import { systemRandom } from '../../lib/std/random.ts';
+import { getPrimary } from './actions/get-primary.ts';
+import { promoteToPrimary } from './actions/promote-to-primary.ts';
+import { clientSteps } from './apply/clients.ts';
+import { clusterSteps } from './apply/cluster.ts';
+import { etcdSteps } from './apply/etcd.ts';
+import { identitySteps } from './apply/identity.ts';
+import { machineSteps } from './apply/machine.ts';
+import { reformSteps } from './apply/reform.ts';
+import { serviceSteps } from './apply/services.ts';
+import type { Tools } from './apply/tools.ts';
+import { clients } from './decide/clients.ts';
+import { departure, whileStaying } from './decide/departure.ts';
+import { desired } from './decide/desired.ts';
+import { dynamic, rollingRestart } from './decide/dynamic.ts';
+import { etcd, etcdEndpoints } from './decide/etcd.ts';
+import { addresses, certificate, passwords, ports } from './decide/identity.ts';
+import { agentCopy, commands, directories, packages, storage } from './decide/machine.ts';
+import { options } from './decide/options.ts';
+import { patroni, systemIdentity } from './decide/patroni.ts';
+import { residents, services } from './decide/services.ts';
+import { status } from './decide/status.ts';
+import { voters } from './decide/voters.ts';
+import type { Snapshot } from './model/snapshot.ts';
+import type { Decider, Steps } from './model/steps.ts';
+import { observe } from './observe/snapshot.ts';
+
+/** In the order in which their findings matter for the status. */
+const DECIDERS: readonly Decider[] = [
+  // The unit's machine
+  packages,
+  storage,
+  directories,
+  agentCopy,
+  options,
+  // Who it is
+  addresses,
+  passwords,
+  certificate,
+  ports,
+  // Where the cluster's state is kept
+  etcdEndpoints,
+  etcd,
+  voters,
+  // What runs
+  services,
+  patroni,
+  systemIdentity,
+  desired,
+  residents,
+  commands,
+  // The cluster as a whole, and those it serves
+  dynamic,
+  rollingRestart,
+  clients,
+  status,
+];
+
+export const postgresql: Charm<Snapshot, Steps, Tools> = {
+  tools({ hooks, context }) {
+    const held: { snapshot?: Snapshot } = {};
+    return {
+      hooks,
+      context,
+      random: systemRandom,
+      world() {
+        if (held.snapshot === undefined) throw new Error('nothing has been observed yet');
+        return held.snapshot;
+      },
+      observed(snapshot) {
+        held.snapshot = snapshot;
+      },
+    };
+  },
+  async observe(tools) {
+    const snapshot = await observe(tools.hooks, tools.context);
+    tools.observed(snapshot);
+    return snapshot;
+  },
+  deciders: [departure, ...DECIDERS.map(whileStaying)],
+  steps: {
+    ...machineSteps,
+    ...identitySteps,
+    ...serviceSteps,
+    ...etcdSteps,
+    ...clusterSteps,
+    ...reformSteps,
+    ...clientSteps,
+  },
+  actions: [getPrimary, promoteToPrimary],
+  async settled({ failed, world }, { hooks, context }) {
+    const { postgres } = world.machine.packages;
+    if (world.unit.isLeader && context.name === 'start' && postgres !== undefined) {
+      await hooks.applicationVersionSet(postgres.version);
+    }
+    if (failed.length === 0 || !world.agent.known) return;
+    const { agentClient } = await import('./workload/agent.ts');
+    await agentClient(world.layout.agentSocket)
+      .wakeAfter(RETRY_MS)
+      .catch(() => undefined);
+  },
+};
+
+/** A step that failed is tried again after this, or when the agent sees something change. */
+const RETRY_MS = 10_000;

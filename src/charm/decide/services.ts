@@ -1,0 +1,65 @@
+/**
+ * The services of the unit: what each runs, that their supervisor runs, and that agent and pooler do.
+ * etcd and Patroni are started by their own deciders, because for them it matters when.
+ */
+import { AGENT_ENTRY } from '../model/layout.ts';
+import type { ServiceSpec, Snapshot } from '../model/snapshot.ts';
+import { type Decider, type ServiceName, step } from '../model/steps.ts';
+
+const NAMES: readonly ServiceName[] = ['agent', 'patroni', 'pgbouncer', 'etcd'];
+
+/** All are defined at once, down: runit would notice a later one only after seconds. */
+export const services: Decider = (world) => {
+  const definitions = NAMES.flatMap((name) => {
+    const spec = serviceSpec(name, world);
+    if (spec === undefined || sameSpec(world.services[name]?.spec, spec)) return [];
+    const known = world.services[name] === undefined ? 'is not defined' : 'shall run otherwise';
+    return [step('define-service', { name, spec }, `${name} ${known}`)];
+  });
+  const defined = NAMES.every((name) => world.services[name] !== undefined);
+  if (definitions.length > 0 || !defined) return definitions;
+  return world.supervised ? [] : [step('start-supervisor', {}, 'no supervisor runs')];
+};
+
+/** Agent and pooler run from the first desired.json on. */
+export const residents: Decider = (world) => {
+  if (world.files[world.layout.desired] === undefined) return [];
+  return (['agent', 'pgbouncer'] as const).flatMap((name) => {
+    const service = world.services[name];
+    if (service === undefined || service.wantedUp) return [];
+    return [step('start-service', { name }, `every unit runs ${name}`)];
+  });
+};
+
+/** Undefined while a program it needs is not there. */
+export function serviceSpec(name: ServiceName, world: Snapshot): ServiceSpec | undefined {
+  const { layout, machine, program } = world;
+  const { versions, postgres } = machine.packages;
+  if (postgres === undefined) return undefined;
+  const user = machine.serverUser?.name;
+  const asServer = { ...(user === undefined ? {} : { user }), env: { HOME: layout.run } };
+  switch (name) {
+    case 'etcd': {
+      if (versions['etcd'] === undefined) return undefined;
+      return { command: ['/usr/bin/etcd', '--config-file', layout.etcdConfig], ...asServer };
+    }
+    case 'patroni': {
+      if (versions['patroni'] === undefined) return undefined;
+      return { command: ['/usr/bin/patroni', layout.patroniConfig], ...asServer };
+    }
+    case 'pgbouncer': {
+      if (versions['pgbouncer'] === undefined) return undefined;
+      const config = `${layout.etc}/pgbouncer.ini`;
+      return { command: ['/usr/sbin/pgbouncer', config], ...asServer, requires: config };
+    }
+    case 'agent': {
+      if (!program.agentCopies.includes(program.agentRevision)) return undefined;
+      const entry = `${layout.agent}/${program.agentRevision}/${AGENT_ENTRY}`;
+      return { command: [program.node, entry, layout.root], env: { HOME: layout.root } };
+    }
+  }
+}
+
+function sameSpec(a: ServiceSpec | undefined, b: ServiceSpec): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
+}

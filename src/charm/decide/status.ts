@@ -1,0 +1,58 @@
+/**
+ * What the unit's status says when nothing is wrong with its settings: its role, what is missing for
+ * it, and what an operator has to do. Recomputed from the world at every event; never stored.
+ */
+import { clientUrl, etcdFacts, systemIdentifier } from '../model/etcd-facts.ts';
+import { primaryOf, probe, type Snapshot } from '../model/snapshot.ts';
+import { active, type Decider, maintenance, waiting } from '../model/steps.ts';
+import type { ClusterView } from '../model/world.ts';
+
+export const status: Decider = (world) => {
+  if (!world.agent.known) {
+    if (world.services['agent']?.wantedUp !== true) return [];
+    return [waiting('agent-unknown', `waiting for this unit's agent: ${world.agent.reason}`)];
+  }
+  const cluster = probe(world, 'cluster');
+  if (!cluster.known) return [waiting('cluster-unknown', unreachable(world, cluster.reason))];
+  const self = cluster.value.members.find((member) => member.name === world.unit.member);
+  if (cluster.value.paused) {
+    return [maintenance('paused', 'failover is paused; run: patronictl resume')];
+  }
+  if (self === undefined) {
+    return [waiting('member-absent', 'waiting for this member to join the cluster')];
+  }
+  if (!['running', 'streaming'].includes(self.state)) {
+    return [waiting('member-not-running', describe(self.state))];
+  }
+  if (primaryOf(world) === undefined) {
+    return [waiting('no-primary', 'waiting for a primary to be elected')];
+  }
+  if (self.role === 'standby-leader') return [active('active', 'Standby')];
+  if (self.role !== 'primary') return [active('active', '')];
+  return [active('active', `Primary${suffix(world, cluster.value)}`)];
+};
+
+/** Members that do not run although their units are planned: the cluster has less to lose. */
+function suffix(world: Snapshot, cluster: ClusterView): string {
+  const etcd = probe(world, 'etcd');
+  if (!etcd.known) return ' (read-only)';
+  const running = cluster.members.filter(({ state }) => ['running', 'streaming'].includes(state));
+  return running.length < world.peers.planned.length ? ' (degraded)' : '';
+}
+
+/** With one voter only, its loss stops the cluster until an operator decides that it is lost. */
+function unreachable(world: Snapshot, reason: string): string {
+  const endpoints = etcdFacts(world)?.endpoints ?? [];
+  const own = world.unit.address === undefined ? '' : clientUrl(world.unit.address);
+  const depends = endpoints.length === 1 && endpoints[0] !== own;
+  if (!depends || systemIdentifier(world) === undefined) return `waiting for etcd: ${reason}`;
+  return (
+    "waiting for the primary's unit; if it is lost for good run on this unit: " +
+    'promote-to-primary scope=unit force=true'
+  );
+}
+
+function describe(state: string): string {
+  if (state === 'creating replica') return 'cloning the database from the primary';
+  return `waiting for PostgreSQL: ${state}`;
+}

@@ -1,0 +1,138 @@
+/**
+ * Reads everything an event decides by, once, into a Snapshot. Writes nothing.
+ *
+ * Questions to the controller, to the unit's agent and to the file system are asked at the same time.
+ */
+import type { HookContext } from '../../../lib/contract/context.ts';
+import type { Hooks } from '../../../lib/hooks/hooks.ts';
+import { layoutOf } from '../model/layout.ts';
+import { memberOfUnit, type Snapshot, type UnitFacts } from '../model/snapshot.ts';
+import { unknown } from '../model/world.ts';
+import { agentClient } from '../workload/agent.ts';
+import { observeCertificate, observeData, observeDirectories, observeFiles } from './files.ts';
+import { baseOf, observeMachine } from './machine.ts';
+import { observePeers } from './peers.ts';
+import { observePrograms } from './programs.ts';
+import { observeRelationSecrets, observeRelations } from './relations.ts';
+import { observeServices } from './services.ts';
+
+export async function observe(hooks: Hooks, context: HookContext): Promise<Snapshot> {
+  const base = baseOf(context);
+  const [machine, controller] = await Promise.all([
+    observeMachine(base),
+    observeController(hooks, context),
+  ]);
+  const { peers, storages, ...said } = controller;
+  const layout = layoutOf(base, storages, machine.packages.postgres?.major);
+  const [directories, files, data, services, program, agent, relationSecrets] = await Promise.all([
+    observeDirectories(layout),
+    observeFiles(layout),
+    observeData(layout),
+    observeServices(layout, context),
+    observePrograms(layout, context),
+    // Without its socket there is no agent to ask, as before the first start.
+    said.unit.address === undefined
+      ? unknown('the unit has no address yet')
+      : agentClient(layout.agentSocket).world(),
+    observeRelationSecrets(hooks, said.unit.isLeader ? said.relations : []),
+  ]);
+  return {
+    event: eventFacts(context),
+    model: context.model,
+    app: context.app,
+    machine,
+    peers,
+    storages,
+    ...said,
+    relationSecrets,
+    certificate: observeCertificate(said.appSecret, said.unitSecret),
+    directories,
+    files,
+    data,
+    ...services,
+    program,
+    agent,
+    layout,
+  };
+}
+
+async function observeController(hooks: Hooks, context: HookContext) {
+  const [isLeader, config, peerNetwork, clientNetwork, peers, relations, storages] =
+    await Promise.all([
+      hooks.isLeader(),
+      hooks.configGet(),
+      network(hooks, 'database-peers'),
+      network(hooks, 'database'),
+      observePeers(hooks, context),
+      observeRelations(hooks, context),
+      observeStorages(hooks, context),
+    ]);
+  const [appSecret, unitSecret, openedPorts] = await Promise.all([
+    secret(hooks, `database-peers.${context.app}.app`),
+    secret(hooks, `database-peers.${context.app}.unit`),
+    hooks.openedPorts(),
+  ]);
+  const unit: UnitFacts = {
+    name: context.unit,
+    number: context.unitNumber,
+    member: memberOfUnit(context.unit),
+    isLeader,
+    address: peerNetwork.address,
+    clientAddress: clientNetwork.address,
+    egress: peerNetwork.egress,
+    dying: peers.dying,
+  };
+  return {
+    unit,
+    config,
+    peers: peers.facts,
+    relations,
+    storages,
+    appSecret,
+    unitSecret,
+    openedPorts,
+  };
+}
+
+/** An address may come later than the first event; then it is absent and not an error. */
+async function network(hooks: Hooks, binding: string) {
+  try {
+    const { bindAddresses, egressSubnets } = await hooks.networkGet(binding);
+    const address = bindAddresses.flatMap((each) => each.addresses)[0]?.value;
+    return { address, egress: egressSubnets };
+  } catch {
+    return { address: undefined, egress: [] };
+  }
+}
+
+async function secret(hooks: Hooks, label: string) {
+  // Peek: also what this very hook has written, and nothing is tracked by looking.
+  const content = await hooks.secretGet({ label }, 'peek');
+  return content === undefined ? undefined : { id: undefined, content };
+}
+
+async function observeStorages(hooks: Hooks, context: HookContext) {
+  const ids = await hooks.storageList();
+  const detaching = context.name.endsWith('-storage-detaching') ? context.storage?.id : undefined;
+  const found = await Promise.all(
+    [...new Set([...ids, ...(detaching === undefined ? [] : [detaching])])].map(async (id) => {
+      const location =
+        id === context.storage?.id && context.storage.location !== ''
+          ? context.storage.location
+          : await hooks.storageLocation(id);
+      return [id.slice(0, id.lastIndexOf('/')), location] as const;
+    }),
+  );
+  return Object.fromEntries(found.filter(([, location]) => location !== ''));
+}
+
+function eventFacts(context: HookContext): Snapshot['event'] {
+  const { name, relation, storage } = context;
+  return {
+    name,
+    endingRelation: name.endsWith('-relation-broken') ? relation?.id : undefined,
+    departingUnit: relation?.departingUnit,
+    detachingStorage: name.endsWith('-storage-detaching') ? storage?.id : undefined,
+    stopping: context.kind === 'hook' && (name === 'stop' || name === 'remove'),
+  };
+}
