@@ -4,11 +4,21 @@
  */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { randomInt } from 'node:crypto';
-import { chmodSync, chownSync, existsSync, mkdirSync, openSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  writeFileSync,
+} from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import type { Desired, Member } from '../../src/charm/model/desired.ts';
+import { agentClient } from '../../src/charm/workload/agent.ts';
+import type { AgentPort } from '../../src/charm/workload/ports.ts';
 
 const PASSWORD = 'operator-test-password';
 
@@ -144,15 +154,36 @@ export class DatabaseCluster {
     this.start(`pgbouncer-${index}`, 'pgbouncer', [ini]);
   }
 
-  start(name: string, command: string, args: string[]): ChildProcess {
+  /** Runs as whoever runs the tests: the agent is root where the servers are not. */
+  startAgent(index: number, change: Partial<Desired> = {}): void {
+    const { member } = this.at(index);
+    this.writeDesired(index, change);
+    const main = new URL('../../src/agent/main.ts', import.meta.url).pathname;
+    this.start(`agent-${index}`, process.execPath, [main, '--dir', this.base(member)], {});
+  }
+
+  writeDesired(index: number, change: Partial<Desired>): void {
+    const path = join(this.base(this.at(index).member), 'desired.json');
+    writeFileSync(`${path}~`, JSON.stringify(this.desired(index, change)), { mode: 0o600 });
+    renameSync(`${path}~`, path);
+  }
+
+  agent(index: number): AgentPort {
+    return agentClient(join(this.base(this.at(index).member), 'run', 'agent.sock'));
+  }
+
+  start(
+    name: string,
+    command: string,
+    args: string[],
+    owner: { uid?: number; gid?: number } = { uid: serverUser.uid, gid: serverUser.gid },
+  ): ChildProcess {
     const log = openSync(join(this.dir, `${name}.log`), 'a');
-    const { uid, gid } = serverUser;
     const env = { PATH: `/usr/sbin:${process.env['PATH']}`, HOME: this.dir, LANG: 'C.UTF-8' };
     const child = spawn(command, args, {
       cwd: this.dir,
       env,
-      uid,
-      gid,
+      ...owner,
       stdio: ['ignore', log, log],
     });
     this.#processes.set(name, child);

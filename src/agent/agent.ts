@@ -1,0 +1,300 @@
+/**
+ * Puts the parts of one unit's agent together. Holds no logic of its own: deciding is in decide/,
+ * watching in watch/, doing in pooler/, wake/, work/ and jobs/.
+ */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { poll } from '../../lib/std/clock.ts';
+import { messageOf, OperatorError } from '../../lib/std/errors.ts';
+import type { Log } from '../../lib/std/log.ts';
+import type { Desired } from '../charm/model/desired.ts';
+import { type AgentWorld, known, type PeerView } from '../charm/model/world.ts';
+import type { LeaveReport } from '../charm/workload/ports.ts';
+import { AGENT_PORT, Clients } from './clients.ts';
+import { withReplication } from './decide/cluster.ts';
+import { betterLeader } from './decide/etcd-leader.ts';
+import { coarse } from './decide/wake.ts';
+import { Facts, type Subject } from './facts.ts';
+import type { Jobs, JobsContext } from './jobs-port.ts';
+import { leave } from './leave.ts';
+import { PoolerKeeper } from './pooler/keeper.ts';
+import { listener } from './server/http.ts';
+import { Listening } from './server/listen.ts';
+import { localRoutes } from './server/local-api.ts';
+import { metricsListener } from './server/metrics.ts';
+import { peerRoutes } from './server/peer-api.ts';
+import { Settings } from './settings.ts';
+import { Waker } from './wake/waker.ts';
+import { createWatches, type Watches } from './watches.ts';
+import { RunContext, runTask, type TaskRequest, UnitContext } from './work/context.ts';
+import { WorkEngine } from './work/engine.ts';
+import { followWork } from './work/follow.ts';
+import type { WorkKind } from './work/kind.ts';
+import { WorkStore } from './work/record.ts';
+
+/** The first observations arrive one by one: they should wake the charm once. */
+const FIRST_WAKE_MS = 1500;
+const LEADER_PAUSE_MS = 30_000;
+const PEER_TIMEOUT_MS = 2000;
+
+export interface AgentOptions {
+  /** Holds desired.json and run/. */
+  dir: string;
+  revision: string;
+  log: Log;
+  kinds: readonly WorkKind[];
+  createJobs(context: JobsContext): Jobs;
+}
+
+export class Agent {
+  readonly #options: AgentOptions;
+  readonly #facts = new Facts();
+  readonly #clients = new Clients();
+  readonly #settings: Settings;
+  readonly #watches: Watches;
+  readonly #pooler: PoolerKeeper;
+  readonly #waker: Waker;
+  readonly #store: WorkStore;
+  readonly #engine: WorkEngine;
+  readonly #jobs: Jobs;
+  readonly #servers: { local: Listening; peer: Listening; metrics: Listening };
+  #leadershipMovedAt = 0;
+  #settled = false;
+
+  constructor(options: AgentOptions) {
+    const { dir, log } = options;
+    this.#options = options;
+    const [facts, clients] = [this.#facts, this.#clients];
+    this.#settings = new Settings(dir, log, (desired) => this.#configure(desired));
+    this.#store = new WorkStore(
+      () => clients.etcd(),
+      () => clients.desired.unit.app,
+    );
+    this.#engine = this.#createEngine();
+    this.#watches = createWatches(facts, clients, log, () => this.#engine.loop.nudge());
+    this.#pooler = new PoolerKeeper(facts, clients, log);
+    this.#waker = new Waker({
+      command: () => this.#settings.current?.wake.command,
+      digest: () => coarse(this.world()),
+      log,
+    });
+    this.#jobs = options.createJobs({
+      dir,
+      desired: () => this.#settings.current,
+      world: () => this.world(),
+      log,
+      changed: () => facts.set('jobs', facts.now.jobs + 1),
+    });
+    this.#servers = this.#createServers();
+    facts.onChange((subject) => this.#changed(subject));
+  }
+
+  async start(): Promise<void> {
+    const { dir } = this.#options;
+    this.#servers.local.ensure({ socketPath: join(dir, 'run', 'agent.sock') });
+    await this.#settings.start(dir);
+    setTimeout(() => {
+      this.#settled = true;
+      this.#waker.consider();
+    }, FIRST_WAKE_MS).unref();
+  }
+
+  async stop(): Promise<void> {
+    this.#settings.stop();
+    this.#waker.stop();
+    for (const server of Object.values(this.#servers)) server.stop();
+    this.#jobs.close();
+    await this.#engine.stop();
+    await Promise.all([this.#watches.stop(), this.#pooler.loop.stop()]);
+    this.#clients.close();
+  }
+
+  world(): AgentWorld {
+    const { etcd, patroni, primary, local, pooler, peers, work } = this.#facts.now;
+    return {
+      generation: this.#pooler.written,
+      revision: this.#options.revision,
+      etcd,
+      cluster: withReplication(patroni, primary.known ? primary.value.replication : []),
+      database: primary.known ? known(primary.value.database) : primary,
+      local,
+      pooler,
+      peers,
+      jobs: this.#jobs.list(),
+      work,
+      backup: this.#jobs.repository(),
+    };
+  }
+
+  async #observe(): Promise<AgentWorld> {
+    await this.#watches.observe();
+    return this.world();
+  }
+
+  /** A new desired.json, or the first. */
+  #configure(desired: Desired): void {
+    const first = this.#clients.update(desired);
+    const { unit, metrics, paths } = desired;
+    try {
+      const { ca, cert, key } = paths.tls;
+      const pem = (path: string) => readFileSync(path, 'utf8');
+      const tls = { ca: pem(ca), cert: pem(cert), key: pem(key) };
+      this.#servers.peer.ensure({ host: unit.address, port: AGENT_PORT, tls });
+    } catch (error) {
+      this.#options.log.warning(`cannot serve peers yet: ${messageOf(error)}`);
+    }
+    this.#servers.metrics.ensure({ host: unit.address, port: metrics.port });
+    // Starting what already runs is the same as nudging it.
+    this.#watches.start();
+    this.#pooler.loop.start();
+    this.#engine.loop.start();
+    if (first) this.#watches.reconnect();
+  }
+
+  #changed(subject: Subject): void {
+    if (subject === 'patroni' || subject === 'primary') this.#pooler.loop.nudge();
+    if (subject === 'etcd' || subject === 'patroni') void this.#keepLeadershipAway();
+    if (this.#settled) this.#waker.consider();
+  }
+
+  async #keepLeadershipAway(): Promise<void> {
+    const { etcd, patroni } = this.#facts.now;
+    const self = this.#clients.desired.unit.member;
+    const target = betterLeader(etcd, patroni, self);
+    if (target === undefined || Date.now() - this.#leadershipMovedAt < LEADER_PAUSE_MS) return;
+    this.#leadershipMovedAt = Date.now();
+    try {
+      const client = this.#clients.etcd();
+      const own = (await client.members()).find((member) => member.name === self);
+      if (own?.clientUrl !== undefined) await client.transferLeadership(own.clientUrl, target);
+      this.#options.log.info('moved the leadership of etcd off the unit of the primary');
+    } catch (error) {
+      this.#options.log.warning(`cannot move the leadership of etcd: ${messageOf(error)}`);
+    }
+  }
+
+  #createEngine(): WorkEngine {
+    const { log, kinds } = this.#options;
+    return new WorkEngine({
+      store: this.#store,
+      etcd: () => this.#clients.etcd(),
+      kinds,
+      self: () => this.#clients.desired.unit.name,
+      context: (run) => new RunContext(this.#parts(), run),
+      seen: (view) => this.#facts.set('work', view),
+      log,
+    });
+  }
+
+  #parts() {
+    return {
+      clients: this.#clients,
+      log: this.#options.log,
+      world: () => this.world(),
+      observe: () => this.#observe(),
+    };
+  }
+
+  #createServers() {
+    const { log } = this.#options;
+    const local = localRoutes({
+      world: () => this.world(),
+      apply: (generation, timeoutMs) => this.#apply(generation, timeoutMs),
+      wakeAfter: (ms) => this.#waker.after(ms),
+      leave: (timeoutMs) => this.#leave(timeoutMs),
+      startWork: (kind, params) => this.#engine.start(kind, params),
+      followWork: (id, onLine, signal) => followWork(this.#store, id, onLine, signal),
+      jobs: () => this.#jobs,
+    });
+    const peer = peerRoutes({
+      view: () => this.#peerView(),
+      wake: () => this.#waker.demand(),
+      readWork: () => this.#store.read(),
+      runTask: (request, signal) => this.#runTask(request, signal),
+    });
+    const metrics = metricsListener(
+      {
+        world: () => this.world(),
+        console: () => this.#pooler.console(),
+        wakes: () => this.#waker.counters,
+      },
+      log,
+    );
+    return {
+      local: new Listening('hooks', listener(local, log), log),
+      peer: new Listening('peers', listener(peer, log), log),
+      metrics: new Listening('metrics', metrics, log),
+    };
+  }
+
+  #peerView(): PeerView {
+    const { pooler, local } = this.#facts.now;
+    return {
+      generation: this.#pooler.written,
+      poolerUsers: pooler.known ? pooler.value.users : [],
+      hbaUsers: local.known ? local.value.hbaUsers : [],
+    };
+  }
+
+  async #runTask(request: TaskRequest, signal: AbortSignal): Promise<Record<string, string>> {
+    const kind = this.#options.kinds.find((each) => each.kind === request.kind);
+    if (kind === undefined) {
+      const message = `cannot run a task of ${request.kind}: this agent does not know it`;
+      throw new OperatorError({ code: 'no-such-work', message, retry: 'never' });
+    }
+    const context = new UnitContext(this.#parts(), signal);
+    return runTask(kind, request.task, context, request.params);
+  }
+
+  async #apply(generation: number, timeoutMs: number): Promise<number> {
+    await this.#settings.reload();
+    this.#pooler.loop.nudge();
+    // PgBouncer may not run yet; then the files are all that can be in force.
+    const reached = async () => {
+      const there = this.#facts.now.pooler.known ? this.#pooler.told : this.#pooler.written;
+      return there >= generation ? there : undefined;
+    };
+    return (await poll(reached, { timeoutMs, everyMs: 25 })) ?? this.#pooler.written;
+  }
+
+  async #leave(timeoutMs: number): Promise<LeaveReport> {
+    const { unit } = this.#clients.desired;
+    return leave(
+      {
+        self: unit.member,
+        others: this.#others().length,
+        observe: () => this.#observe(),
+        wakePeers: () => this.#wakePeers(),
+        handOver: () => this.#handOver(timeoutMs),
+      },
+      timeoutMs,
+    );
+  }
+
+  async #handOver(timeoutMs: number): Promise<void> {
+    const id = await this.#engine.start('switchover', {});
+    const signal = AbortSignal.timeout(timeoutMs);
+    const ending = await followWork(this.#store, id, () => undefined, signal);
+    if (ending.outcome === 'done') return;
+    throw new OperatorError({ code: 'switchover-failed', message: ending.message });
+  }
+
+  #others() {
+    const { members, unit } = this.#clients.desired;
+    return members.filter((member) => member.unit !== unit.name);
+  }
+
+  async #wakePeers(): Promise<number> {
+    const answers = await Promise.allSettled(
+      this.#others().map((member) =>
+        this.#clients.peers().request({
+          method: 'POST',
+          url: this.#clients.peerUrl(member, '/v1/wake'),
+          json: {},
+          timeoutMs: PEER_TIMEOUT_MS,
+        }),
+      ),
+    );
+    return answers.filter((answer) => answer.status === 'fulfilled').length;
+  }
+}

@@ -1,0 +1,67 @@
+/**
+ * Where the pooler should lead, from what is known of the cluster and where it leads now. Pure.
+ *
+ * What is unknown changes nothing: a pooler that leads to the last primary is right in every case
+ * but a failover, and then nobody knows better yet.
+ */
+import type { ClusterMember, ClusterView, Observed } from '../../charm/model/world.ts';
+
+export interface Route {
+  readonly primary: string | undefined;
+  /** Sorted addresses of replicas fit for reading. */
+  readonly readers: readonly string[];
+}
+
+export interface RoutingInput {
+  readonly now: Route;
+  readonly cluster: Observed<ClusterView>;
+  /** Address at which our own connection found a server out of recovery. */
+  readonly confirmed: string | undefined;
+  /** How long Patroni has named the present primary without that confirmation. */
+  readonly unconfirmedMs: number;
+  /** False while nobody can say who streams; then readers stay as they are. */
+  readonly replicationKnown: boolean;
+}
+
+/** A reader comes in below the first and goes out above the second, so that none flutters. */
+export const READER_IN_BYTES = 16 * 1024 * 1024;
+export const READER_OUT_BYTES = 64 * 1024 * 1024;
+/** Patroni's word alone is enough after this time: our own login may be what does not work. */
+export const TRUST_PATRONI_MS = 3000;
+
+export const NO_ROUTE: Route = { primary: undefined, readers: [] };
+
+export function decideRoute(input: RoutingInput): Route {
+  const { now, cluster } = input;
+  if (!cluster.known) return now;
+  const leader = cluster.value.members.find((member) => member.role === 'primary');
+  const primary = decidePrimary(leader, input);
+  return { primary, readers: decideReaders(primary, cluster.value, input) };
+}
+
+function decidePrimary(leader: ClusterMember | undefined, input: RoutingInput): string | undefined {
+  if (leader === undefined || leader.address === '') return input.now.primary;
+  // Clients that reach a server before it has left recovery get errors; they wait in the pool.
+  const certain = leader.address === input.confirmed || input.unconfirmedMs >= TRUST_PATRONI_MS;
+  return certain ? leader.address : input.now.primary;
+}
+
+function decideReaders(
+  primary: string | undefined,
+  cluster: ClusterView,
+  input: RoutingInput,
+): string[] {
+  const fit = (member: ClusterMember): boolean => {
+    if (member.address === '' || member.address === primary || member.role === 'primary') {
+      return false;
+    }
+    const reads = input.now.readers.includes(member.address);
+    if (!input.replicationKnown) return reads;
+    const limit = reads ? READER_OUT_BYTES : READER_IN_BYTES;
+    return member.streaming && (member.lagBytes ?? Number.POSITIVE_INFINITY) <= limit;
+  };
+  return cluster.members
+    .filter(fit)
+    .map((member) => member.address)
+    .toSorted();
+}

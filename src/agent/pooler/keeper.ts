@@ -1,0 +1,202 @@
+/**
+ * Keeps PgBouncer's three files and its running state true to what is wished and where the primary
+ * is. The only writer of those files and the only user of the admin console.
+ *
+ * What is not known is left as it is on disk, so that an agent that has just started never takes a
+ * route away that works.
+ */
+import { existsSync } from 'node:fs';
+import { userInfo } from 'node:os';
+import { isDeepStrictEqual } from 'node:util';
+import { messageOf, OperatorError } from '../../../lib/std/errors.ts';
+import { readIfExists, writeAtomic } from '../../../lib/std/files.ts';
+import type { Log } from '../../../lib/std/log.ts';
+import type { Desired } from '../../charm/model/desired.ts';
+import { known, type PoolerView, unknown } from '../../charm/model/world.ts';
+import {
+  createPoolerAdmin,
+  type PoolerFiles,
+  type PoolerUser,
+  renderPooler,
+} from '../../charm/workload/pgbouncer.ts';
+import type { PoolerAdmin } from '../../charm/workload/ports.ts';
+import type { Clients } from '../clients.ts';
+import { withReplication } from '../decide/cluster.ts';
+import { decideRoute, NO_ROUTE, type Route } from '../decide/routing.ts';
+import type { Facts } from '../facts.ts';
+import { Loop } from '../loop.ts';
+
+const CALM_MS = 5000;
+const QUICK_MS = 250;
+/** How often the files on disk are compared with what was written. */
+const RECHECK_MS = 30_000;
+
+interface Known {
+  route: Route;
+  databases: string[];
+  users: PoolerUser[];
+}
+
+export class PoolerKeeper {
+  readonly loop: Loop;
+  readonly #facts: Facts;
+  readonly #clients: Clients;
+  readonly #log: Log;
+  readonly #admin = userInfo().username;
+  #route: Route = NO_ROUTE;
+  #unconfirmedSince: number | undefined;
+  /** What the running PgBouncer has been told; undefined: it must be told again. */
+  #told: { files: PoolerFiles; primary: string | undefined } | undefined;
+  #database: { databases: string[]; users: PoolerUser[] } | undefined;
+  #askedAt = 0;
+  #written: { files: PoolerFiles; generation: number; checkedAt: number } | undefined;
+  #toldGeneration = 0;
+
+  constructor(facts: Facts, clients: Clients, log: Log) {
+    this.#facts = facts;
+    this.#clients = clients;
+    this.#log = log;
+    this.loop = new Loop({
+      name: 'pooler',
+      log,
+      everyMs: () => (this.#told === undefined || this.#waiting() ? QUICK_MS : CALM_MS),
+      run: () => this.#keep(),
+    });
+  }
+
+  console(): PoolerAdmin {
+    const { paths, pooler } = this.#clients.desired;
+    return createPoolerAdmin({ socketDir: paths.run, port: pooler.port, user: this.#admin });
+  }
+
+  /** Generation of desired.json that the files hold. */
+  get written(): number {
+    return this.#written?.generation ?? 0;
+  }
+
+  /** Generation that the running PgBouncer has reached. */
+  get told(): number {
+    return this.#toldGeneration;
+  }
+
+  async #keep(): Promise<void> {
+    const { desired } = this.#clients;
+    const knownNow = this.#learn();
+    const files = await this.#files(desired, knownNow);
+    await this.#write(desired, files);
+    const same = isDeepStrictEqual(this.#told?.files, files);
+    const current = same && this.#toldGeneration === desired.generation;
+    if (current && Date.now() - this.#askedAt < CALM_MS - QUICK_MS) return;
+    try {
+      if (!same) await this.#tell(files, knownNow.route.primary);
+      await this.#look(desired, knownNow);
+    } catch (error) {
+      this.#told = undefined;
+      this.#facts.set('pooler', unknown(messageOf(error)));
+      if (!(error instanceof OperatorError)) throw error;
+    }
+  }
+
+  async #write(desired: Desired, files: PoolerFiles): Promise<void> {
+    const before = this.#written;
+    const same = isDeepStrictEqual(before?.files, files);
+    let checkedAt = before?.checkedAt ?? 0;
+    if (!same || Date.now() - checkedAt > RECHECK_MS) {
+      const changed = await writeChanged(desired, files);
+      if (changed.length > 0) this.#log.info('pooler configured', { files: changed.join(',') });
+      // Somebody else's change was undone: PgBouncer may have read it.
+      if (same && changed.length > 0) this.#told = undefined;
+      checkedAt = Date.now();
+    }
+    this.#written = { files, generation: desired.generation, checkedAt };
+  }
+
+  /** Takes over what the watches have seen and decides the route. */
+  #learn(): Known {
+    const { patroni, primary } = this.#facts.now;
+    if (primary.known) {
+      const { databases } = primary.value.database;
+      this.#database = { databases, users: primary.value.users };
+    }
+    this.#trackConfirmation();
+    const replication = primary.known ? primary.value.replication : [];
+    this.#route = decideRoute({
+      now: this.#route,
+      cluster: withReplication(patroni, replication),
+      confirmed: primary.known ? primary.value.address : undefined,
+      unconfirmedMs: this.#unconfirmedSince ? Date.now() - this.#unconfirmedSince : 0,
+      replicationKnown: primary.known,
+    });
+    return { route: this.#route, ...(this.#database ?? { databases: [], users: [] }) };
+  }
+
+  #trackConfirmation(): void {
+    const { patroni, primary } = this.#facts.now;
+    const leader = patroni.known && patroni.value.members.some(({ role }) => role === 'primary');
+    if (!leader || primary.known) this.#unconfirmedSince = undefined;
+    else this.#unconfirmedSince ??= Date.now();
+  }
+
+  #waiting(): boolean {
+    return this.#unconfirmedSince !== undefined;
+  }
+
+  /** The wished texts; for what is not known, what is on disk. */
+  async #files(desired: Desired, content: Known): Promise<PoolerFiles> {
+    const { route: topology, databases, users } = content;
+    const wish = renderPooler(desired, { topology, databases, users, admin: this.#admin });
+    const path = filesOf(desired);
+    if (topology.primary === undefined) wish.ini = (await readIfExists(path.ini)) ?? wish.ini;
+    if (this.#database === undefined) {
+      wish.userlist = (await readIfExists(path.userlist)) ?? wish.userlist;
+      wish.ini = (await readIfExists(path.ini)) ?? wish.ini;
+    }
+    return wish;
+  }
+
+  async #tell(files: PoolerFiles, primary: string | undefined): Promise<void> {
+    const console = this.console();
+    await console.reload();
+    // RELOAD closes connections to a host that changed; those to a host that came back do not change.
+    if (this.#told !== undefined && this.#told.primary !== primary) await console.reconnect();
+    this.#told = { files, primary };
+  }
+
+  async #look(desired: Desired, { route, users }: Known): Promise<void> {
+    const console = this.console();
+    const [version, databases] = [await console.show('VERSION'), await console.show('DATABASES')];
+    this.#askedAt = Date.now();
+    const view: PoolerView = {
+      generation: desired.generation,
+      primary: route.primary,
+      users: users.map(({ name }) => name),
+      paused: databases.some((row) => Number(row['paused']) === 1),
+      version: /\d[\d.]*/.exec(String(version[0]?.['version']))?.[0] ?? '',
+    };
+    this.#toldGeneration = desired.generation;
+    this.#facts.set('pooler', known(view));
+  }
+}
+
+function filesOf({ paths }: Desired): Record<keyof PoolerFiles, string> {
+  return {
+    userlist: `${paths.etc}/userlist.txt`,
+    hba: `${paths.etc}/pgbouncer-hba.conf`,
+    ini: `${paths.etc}/pgbouncer.ini`,
+  };
+}
+
+/** The ini last: PgBouncer may start as soon as it is there. @returns what was written */
+async function writeChanged(desired: Desired, files: PoolerFiles): Promise<string[]> {
+  const paths = filesOf(desired);
+  const written: string[] = [];
+  for (const name of ['userlist', 'hba', 'ini'] as const) {
+    const path = paths[name];
+    if (existsSync(path) && (await readIfExists(path)) === files[name]) continue;
+    const { uid, gid } = desired.serverUser ?? {};
+    const owner = uid === undefined || gid === undefined ? {} : { uid, gid };
+    await writeAtomic(path, files[name], { mode: 0o600, ...owner });
+    written.push(name);
+  }
+  return written;
+}

@@ -1,0 +1,101 @@
+/**
+ * A standing watch on the few keys whose change must be noticed at once: Patroni's leader, its
+ * configuration, and the record of work. Only nudges; what is read is read by the other watches.
+ */
+import type { Log } from '../../../lib/std/log.ts';
+import type { Clients } from '../clients.ts';
+import { workKey } from '../work/record.ts';
+import { dcsPrefix } from './cluster.ts';
+
+const RETRY_MS = 1000;
+
+export interface KeyListeners {
+  /** Leader, synchronous members, or a demand for a switchover. */
+  topology(): void;
+  /** Dynamic configuration or initialisation. */
+  config(): void;
+  work(): void;
+}
+
+export class KeyWatch {
+  readonly #clients: Clients;
+  readonly #listeners: KeyListeners;
+  readonly #log: Log;
+  #stop = new AbortController();
+  #ended: Promise<void> | undefined;
+  #live = false;
+
+  constructor(clients: Clients, listeners: KeyListeners, log: Log) {
+    this.#clients = clients;
+    this.#listeners = listeners;
+    this.#log = log;
+  }
+
+  /** Whether every change is being seen at this moment. */
+  get live(): boolean {
+    return this.#live;
+  }
+
+  /** Begins, or begins anew with other endpoints. */
+  restart(): void {
+    this.#stop.abort();
+    this.#stop = new AbortController();
+    const { signal } = this.#stop;
+    this.#ended = this.#run(signal);
+  }
+
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    await this.#ended;
+  }
+
+  async #run(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      try {
+        await this.#watch(signal);
+      } catch (error) {
+        if (!signal.aborted) this.#log.debug('watch of etcd ended', { error: String(error) });
+      }
+      this.#live = false;
+      if (signal.aborted) return;
+      await pause(RETRY_MS, signal);
+    }
+  }
+
+  #watch(signal: AbortSignal): Promise<void> {
+    const { desired } = this.#clients;
+    const dcs = dcsPrefix(desired);
+    const topology = ['leader', 'sync', 'failover'].map((name) => `${dcs}${name}`);
+    const work = workKey(desired.unit.app);
+    const keys = [...topology, `${dcs}config`, `${dcs}initialize`, work];
+    return this.#clients.etcd().watch(
+      {
+        keys,
+        onReady: () => {
+          this.#live = true;
+          // What changed before the watch stood has to be read once.
+          this.#listeners.config();
+          this.#listeners.work();
+        },
+        onChange: (key) => {
+          if (key === work) this.#listeners.work();
+          else if (topology.includes(key)) this.#listeners.topology();
+          else this.#listeners.config();
+        },
+      },
+      signal,
+    );
+  }
+}
+
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    signal.addEventListener('abort', done);
+  });
+}

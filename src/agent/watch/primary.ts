@@ -1,0 +1,148 @@
+/**
+ * A resident connection to the primary: says whether it accepts writes, what databases and roles
+ * there are, and who streams from it. Its end is the earliest sign that the primary died.
+ */
+import { messageOf } from '../../../lib/std/errors.ts';
+import type { Log } from '../../../lib/std/log.ts';
+import { known, unknown } from '../../charm/model/world.ts';
+import type { SqlPort } from '../../charm/workload/ports.ts';
+import type { Clients } from '../clients.ts';
+import type { Facts, PrimaryView } from '../facts.ts';
+import { Loop } from '../loop.ts';
+
+const CALM_MS = 1000;
+const QUICK_MS = 100;
+/** After a login that failed: the server may be down for long. */
+const RETRY_MS = 500;
+
+export interface PrimaryWatch {
+  loop: Loop;
+  close(): Promise<void>;
+}
+
+export function watchPrimary(
+  facts: Facts,
+  clients: Clients,
+  log: Log,
+  connectionLost: () => void,
+): PrimaryWatch {
+  let open: { address: string; sql: SqlPort } | undefined;
+  let everyMs = CALM_MS;
+
+  const drop = async () => {
+    const { sql } = open ?? {};
+    open = undefined;
+    await sql?.close().catch(() => undefined);
+  };
+  const connectedTo = async (address: string): Promise<SqlPort> => {
+    if (open?.address === address) return open.sql;
+    await drop();
+    const sql = await clients.sqlAt(address);
+    const mine = { address, sql };
+    open = mine;
+    void sql.closed.then(() => {
+      if (open !== mine) return;
+      open = undefined;
+      connectionLost();
+      loop.nudge();
+    });
+    return sql;
+  };
+  const loop = new Loop({
+    name: 'watch of the primary',
+    log,
+    everyMs: () => everyMs,
+    async run() {
+      const address = primaryAddress(facts);
+      if (address === undefined) {
+        await drop();
+        everyMs = CALM_MS;
+        facts.set('primary', unknown('no primary is known'));
+        return;
+      }
+      try {
+        const view = await read(await connectedTo(address), clients, address);
+        facts.set('primary', view ? known(view) : unknown(`${address} is still in recovery`));
+        everyMs = view ? CALM_MS : QUICK_MS;
+      } catch (error) {
+        await drop();
+        everyMs = RETRY_MS;
+        facts.set('primary', unknown(messageOf(error)));
+      }
+    },
+  });
+  return { loop, close: drop };
+}
+
+function primaryAddress({ now }: Facts): string | undefined {
+  if (!now.patroni.known) return undefined;
+  const leader = now.patroni.value.members.find((member) => member.role === 'primary');
+  return leader?.address || undefined;
+}
+
+/** One round trip. Everything after the first statement is empty on a server in recovery. */
+const QUERY = `
+  SELECT pg_catalog.pg_is_in_recovery() AS recovery,
+    pg_catalog.current_setting('server_version') AS version,
+    (SELECT system_identifier::text FROM pg_catalog.pg_control_system()) AS system;
+  SELECT datname AS name FROM pg_catalog.pg_database
+    WHERE datallowconn AND NOT datistemplate ORDER BY 1;
+  SELECT r.rolname AS name, r.rolcanlogin AS login, r.rolsuper AS superuser,
+    r.rolreplication AS replication, r.rolpassword AS verifier,
+    (r.rolvaliduntil IS NOT NULL AND r.rolvaliduntil <= pg_catalog.now()) AS expired,
+    ARRAY(SELECT g.rolname::text FROM pg_catalog.pg_auth_members m
+      JOIN pg_catalog.pg_authid g ON g.oid = m.roleid
+      WHERE m.member = r.oid ORDER BY 1) AS member_of
+    FROM pg_catalog.pg_authid r WHERE r.rolname !~ '^pg_' ORDER BY 1;
+  SELECT application_name AS member, state,
+    COALESCE(pg_catalog.pg_wal_lsn_diff(
+      CASE WHEN pg_catalog.pg_is_in_recovery() THEN NULL
+        ELSE pg_catalog.pg_current_wal_lsn() END, replay_lsn), 0)::float8 AS lag
+    FROM pg_catalog.pg_stat_replication ORDER BY 1`;
+
+interface RoleRow {
+  name: string;
+  login: boolean;
+  superuser: boolean;
+  replication: boolean;
+  verifier: string | null;
+  expired: boolean;
+  member_of: string[];
+}
+
+async function read(
+  sql: SqlPort,
+  clients: Clients,
+  address: string,
+): Promise<PrimaryView | undefined> {
+  const [server, databases, roles, standbys] = await sql.queryAll(QUERY);
+  const [facts] = (server ?? []) as { recovery: boolean; version: string; system: string }[];
+  if (facts === undefined || facts.recovery) return undefined;
+  const rows = (roles ?? []) as unknown as RoleRow[];
+  const { superuser, replicationUser } = clients.desired.postgres;
+  return {
+    address,
+    database: {
+      systemIdentifier: facts.system,
+      serverVersion: facts.version,
+      databases: (databases ?? []).map((row) => String(row['name'])),
+      roles: rows.map(({ name, login, superuser, member_of }) => ({
+        name,
+        login,
+        superuser,
+        memberOf: member_of,
+      })),
+    },
+    // Nobody with more than a client's rights comes in through the pooler.
+    users: rows
+      .filter((row) => row.login && !row.superuser && !row.replication && !row.expired)
+      .filter((row) => row.name !== superuser && row.name !== replicationUser)
+      .filter((row) => row.verifier?.startsWith('SCRAM-SHA-256$'))
+      .map((row) => ({ name: row.name, verifier: row.verifier ?? '' })),
+    replication: (standbys ?? []).map((row) => ({
+      member: String(row['member']),
+      state: String(row['state']),
+      lagBytes: Math.max(0, Number(row['lag'])),
+    })),
+  };
+}

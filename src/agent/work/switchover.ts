@@ -1,0 +1,130 @@
+/**
+ * Hands the primary role to another member without loss: only to one that streams and has caught
+ * up, after a checkpoint that shortens the stall. Phases that find their effect there do nothing.
+ */
+import { messageOf, OperatorError } from '../../../lib/std/errors.ts';
+import type { ClusterMember, ClusterView } from '../../charm/model/world.ts';
+import { bestCandidate, unfitness } from '../decide/candidate.ts';
+import { noPrimary } from './context.ts';
+import type { TaskContext, WorkContext, WorkKind } from './kind.ts';
+
+const LIMIT_MS = 120_000;
+const PATRONI_MS = 60_000;
+const WRITABLE_MS = 60_000;
+const LOOK_EVERY_MS = 100;
+
+/** Parameter `to`: the member that shall be primary; without it, the best one. */
+export const switchoverKind: WorkKind = {
+  kind: 'switchover',
+  limitMs: LIMIT_MS,
+  async check(context) {
+    await choose(context);
+  },
+  phases: [
+    { name: 'choose', run: rememberChoice },
+    { name: 'checkpoint', run: (context) => checkpoint(context, context.memo['to'] ?? '') },
+    { name: 'switchover', run: (context) => switchTo(context, context.memo['to'] ?? '') },
+    { name: 'wait', run: finish },
+  ],
+};
+
+async function rememberChoice(context: WorkContext): Promise<void> {
+  // An owner that took over must not choose again: the move may be half done.
+  if (context.memo['to'] !== undefined) return;
+  const { from, to } = await choose(context);
+  await context.remember({ from, to });
+  await context.note(from === to ? `${to} is primary already` : `from ${from} to ${to}`);
+}
+
+async function finish(context: WorkContext): Promise<void> {
+  const to = context.memo['to'] ?? '';
+  await untilWritable(context, to);
+  await context.result({ primary: to, 'previous-primary': context.memo['from'] ?? '' });
+}
+
+/** @throws OperatorError that names the member and why it cannot take over */
+async function choose(context: WorkContext): Promise<{ from: string; to: string }> {
+  const cluster = clusterOf(await context.observe());
+  const primary = cluster.members.find((member) => member.role === 'primary');
+  if (primary === undefined) throw noPrimary();
+  const wanted = context.params['to'];
+  if (wanted === primary.name) return { from: primary.name, to: wanted };
+  if (cluster.paused) throw refuse('the cluster is paused', 'resume it with patronictl resume');
+  const target =
+    wanted === undefined
+      ? bestCandidate(cluster)
+      : cluster.members.find((member) => member.name === wanted);
+  if (target === undefined) {
+    const reason = wanted === undefined ? 'no member is fit to take over' : `no member ${wanted}`;
+    throw refuse(reason, 'a replica must stream from the primary without lag');
+  }
+  const reason = unfitness(target);
+  if (reason === undefined) return { from: primary.name, to: target.name };
+  throw refuse(`${target.name} cannot take over: ${reason}`, 'wait until it has caught up');
+}
+
+/** Done before, it need not be done while clients wait. */
+export async function checkpoint(context: WorkContext, to: string): Promise<void> {
+  if (primaryOf(clusterOf(await context.observe()))?.name === to) return;
+  const sql = await context.primarySql();
+  try {
+    await sql.query('CHECKPOINT');
+  } finally {
+    await sql.close();
+  }
+}
+
+export async function switchTo(context: WorkContext, to: string): Promise<void> {
+  const cluster = clusterOf(await context.observe());
+  const primary = primaryOf(cluster);
+  if (primary?.name === to) return;
+  if (primary === undefined) return; // On its way; the next phase sees how it ends.
+  const target = cluster.members.find((member) => member.name === to);
+  const reason = target === undefined ? 'it is no member any more' : unfitness(target);
+  if (reason !== undefined) throw refuse(`${to} cannot take over: ${reason}`, 'try again');
+  const leader = context.desired.members.find((member) => member.member === primary.name);
+  try {
+    // Asked at the leader itself, which acts on it at once instead of in its next round.
+    await context.patroni(leader).switchover(primary.name, to, PATRONI_MS);
+  } catch (error) {
+    const now = primaryOf(clusterOf(await context.observe()));
+    if (now?.name === primary.name) throw error;
+    context.log.info(`switchover reported: ${messageOf(error)}; the primary did change`);
+  }
+}
+
+/** Until our own connection to the new primary finds it out of recovery. */
+export async function untilWritable(context: TaskContext, to: string): Promise<void> {
+  const deadline = Date.now() + WRITABLE_MS;
+  while (Date.now() < deadline) {
+    const { cluster, database } = await context.observe();
+    const primary = cluster.known ? primaryOf(cluster.value) : undefined;
+    if (primary?.name === to && database.known) return;
+    if (primary !== undefined && primary.name !== to && database.known) {
+      throw refuse(`${primary.name} is primary instead of ${to}`, 'see the logs of Patroni');
+    }
+    await context.sleep(LOOK_EVERY_MS);
+  }
+  throw refuse(`${to} did not accept writes within a minute`, 'see the logs of Patroni');
+}
+
+function primaryOf(cluster: ClusterView): ClusterMember | undefined {
+  return cluster.members.find((member) => member.role === 'primary');
+}
+
+export function clusterOf({ cluster }: Awaited<ReturnType<TaskContext['observe']>>): ClusterView {
+  if (cluster.known) return cluster.value;
+  throw new OperatorError({
+    code: 'cluster-unknown',
+    message: `cannot see the cluster: ${cluster.reason}`,
+    retry: 'now',
+  });
+}
+
+function refuse(reason: string, hint: string): OperatorError {
+  return new OperatorError({
+    code: 'switchover-refused',
+    message: `cannot switch over: ${reason}`,
+    hint,
+  });
+}
