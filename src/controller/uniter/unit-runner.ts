@@ -8,9 +8,11 @@ import type { Ended } from '../runner/process.ts';
 import { type ProcessRecord, signalGroup, startTimeOf } from '../runner/process-record.ts';
 import { unitTag } from '../state/layout.ts';
 import { appendLog, type LogLevel } from '../state/log-table.ts';
+import { RemoteBags } from '../tools/remote-bags.ts';
 import { Session } from '../tools/session.ts';
 import type { HookInfo } from './hook-info.ts';
 import type { AgentPorts } from './ports.ts';
+import { addStorage } from './storage-add.ts';
 
 export interface Run {
   session: Session;
@@ -27,6 +29,7 @@ export interface Run {
 export class UnitRunner {
   readonly unit: string;
   readonly #ports: AgentPorts;
+  readonly #remoteBags = new RemoteBags();
   #session: Session | undefined;
   #pid: number | undefined;
 
@@ -53,10 +56,13 @@ export class UnitRunner {
       unit: this.unit,
       charmDir: layout.charmDir(this.unit),
       resourcesDir: layout.resourcesDir(this.unit),
+      remoteBags: this.#remoteBags,
       ...what,
     };
     return new Session(store, spec, {
       log: (level, module, message) => this.log(level as LogLevel, module, message),
+      addStorage: (unit, name, count) => addStorage(this.#ports, unit, name, count),
+      now: () => this.#ports.now(),
     });
   }
 
