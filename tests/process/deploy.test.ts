@@ -1,0 +1,85 @@
+/**
+ * From nothing to a row written through the pooler, and what an operator sees on the way. All tests
+ * share one deployment.
+ */
+import assert from 'node:assert/strict';
+import { after, describe, test } from 'node:test';
+import { charmArchive } from '../support/build.ts';
+import { startDeployment } from '../support/deployment.ts';
+import { findProcesses, killAndWait } from '../support/processes.ts';
+import { accessOf, query } from '../support/sql.ts';
+
+describe('deploy', async () => {
+  const model = await startDeployment({ model: { 'update-status-hook-interval': '10s' } });
+  after(() => model.end());
+  const postmasters = () =>
+    findProcesses(model.root, 'bin/postgres', '-D').map(({ pid, started }) => `${pid}/${started}`);
+
+  test('one unit and a client become active', async () => {
+    const options = ['--config', 'profile=testing', '--config', 'pooler-mode=transaction'];
+    await model.pgcharm(['deploy', charmArchive('postgresql'), ...options]);
+    const name = ['--config', 'database-name=shop'];
+    await model.pgcharm(['deploy', charmArchive('data-integrator'), ...name]);
+    await model.pgcharm('integrate postgresql:database data-integrator:postgresql');
+    await model.active(['postgresql', 'data-integrator']);
+    const unit = (await model.units('postgresql'))['postgresql/0'];
+    assert.equal(unit?.leader, true);
+    assert.match(unit['workload-status'].message ?? '', /primary/i);
+    assert.equal(postmasters().length, 1);
+  });
+
+  test('a row written through the pooler is there on the next connection', async () => {
+    const access = await accessOf(model);
+    assert.deepEqual(
+      access.endpoints.map((endpoint) => endpoint.split(':')[1]),
+      ['6432'],
+    );
+    await query(access, 'CREATE TABLE orders (id int PRIMARY KEY, what text)');
+    await query(access, 'INSERT INTO orders VALUES ($1, $2)', [1, 'tea']);
+    assert.deepEqual(await query(access, 'SELECT * FROM orders'), [{ id: 1, what: 'tea' }]);
+  });
+
+  test('a wrong password is refused', async () => {
+    const access = await accessOf(model);
+    await assert.rejects(query({ ...access, password: 'wrong' }, 'SELECT 1'), { code: /^28|08/ });
+  });
+
+  test('the database runs on while the controller is dead, and the controller comes back', async () => {
+    const access = await accessOf(model);
+    const before = postmasters();
+    await killAndWait(findProcesses(model.root, 'controller.js'));
+    assert.deepEqual(await query(access, 'SELECT what FROM orders'), [{ what: 'tea' }]);
+    await model.active(['postgresql', 'data-integrator']);
+    assert.deepEqual(postmasters(), before);
+  });
+
+  test('an option that is not allowed blocks the unit, says so, and heals by itself', async () => {
+    const before = postmasters();
+    await model.pgcharm('config postgresql profile=huge');
+    const message = await model.until('blocked', async () => {
+      const unit = (await model.units('postgresql'))['postgresql/0'];
+      const { current, message } = unit?.['workload-status'] ?? {};
+      return current === 'blocked' ? message : undefined;
+    });
+    assert.match(message, /profile.*huge.*production/);
+    await model.pgcharm('config postgresql profile=testing');
+    await model.active(['postgresql']);
+    assert.deepEqual(postmasters(), before);
+  });
+
+  test('without the relation the user goes and the data stays', async () => {
+    const access = await accessOf(model);
+    await model.pgcharm('remove-relation postgresql:database data-integrator:postgresql');
+    await model.until('the login refused', async () =>
+      query(access, 'SELECT 1').then(
+        () => undefined,
+        () => true,
+      ),
+    );
+    await model.pgcharm('integrate postgresql:database data-integrator:postgresql');
+    await model.active(['postgresql', 'data-integrator']);
+    const anew = await model.until('new credentials', () => accessOf(model).catch(() => undefined));
+    assert.notEqual(anew.password, access.password);
+    assert.deepEqual(await query(anew, 'SELECT what FROM orders'), [{ what: 'tea' }]);
+  });
+});
