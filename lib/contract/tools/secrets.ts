@@ -134,7 +134,7 @@ export const secretSet: ToolSchema<SecretChange & { id: string }> = {
     if (uri === undefined) throw new UsageError('missing secret URI');
     return { ...parseChange(flags, content), id: secretId(uri) };
   },
-  build: (call) => [`secret:${call.id}`, ...changeWords(call)],
+  build: (call) => [secretUri(call.id), ...changeWords(call)],
 };
 
 export interface SecretGet {
@@ -171,7 +171,7 @@ export const secretGet: ToolSchema<SecretGet> = {
     return call;
   },
   build: ({ id, label, mode, key }) => [
-    ...(id === undefined ? [] : [`secret:${id}`]),
+    ...(id === undefined ? [] : [secretUri(id)]),
     ...textWords({ label }),
     ...(mode === undefined ? [] : [`--${mode}`]),
     ...(key === undefined ? [] : [key]),
@@ -195,10 +195,7 @@ export const secretInfoGet: ToolSchema<{ id?: string; label?: string }> = {
     if (uri !== undefined) return { id: secretId(uri) };
     return label === undefined ? {} : { label };
   },
-  build: ({ id, label }) => [
-    ...(id === undefined ? [] : [`secret:${id}`]),
-    ...textWords({ label }),
-  ],
+  build: ({ id, label }) => [...(id === undefined ? [] : [secretUri(id)]), ...textWords({ label })],
 };
 
 export const secretIds: ToolSchema<Record<never, never>> = {
@@ -226,7 +223,7 @@ export const secretGrant: ToolSchema<RelationChoice & { id: string; unit?: strin
     noMore(rest);
     return { ...relationOf(flags), id: secretId(uri), ...(unit === undefined ? {} : { unit }) };
   },
-  build: (call) => [`secret:${call.id}`, ...relationWords(call), ...textWords({ unit: call.unit })],
+  build: (call) => [secretUri(call.id), ...relationWords(call), ...textWords({ unit: call.unit })],
 };
 
 export interface SecretRevoke extends RelationChoice {
@@ -262,7 +259,7 @@ export const secretRevoke: ToolSchema<SecretRevoke> = {
     return call;
   },
   build: (call) => [
-    `secret:${call.id}`,
+    secretUri(call.id),
     ...relationWords(call),
     ...textWords({ app: call.app, unit: call.unit }),
   ],
@@ -280,10 +277,15 @@ export const secretRemove: ToolSchema<{ id: string; revision?: number }> = {
     return { id: secretId(uri), ...(revision === undefined ? {} : { revision }) };
   },
   build: ({ id, revision }) => [
-    `secret:${id}`,
+    secretUri(id),
     ...(revision === undefined ? [] : ['--revision', String(revision)]),
   ],
 };
+
+/** A URI of another model is kept: the bare id would name a secret of this one. */
+function secretUri(id: string): string {
+  return id.startsWith('secret:') ? id : `secret:${id}`;
+}
 
 /** The bare id of `secret:<id>`, `secret://<model>/<id>` or the id itself. @throws UsageError */
 export function secretId(uri: string): string {
