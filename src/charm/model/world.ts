@@ -66,7 +66,7 @@ export interface ClusterMember {
   state: string;
   timeline: number | undefined;
   lagBytes: number | undefined;
-  /** From pg_stat_replication on the primary, not from Patroni. */
+  /** From pg_stat_replication on the primary, not from Patroni; false for the primary itself. */
   streaming: boolean;
   pendingRestart: boolean;
   tags: Record<string, unknown>;
