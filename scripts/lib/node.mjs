@@ -9,7 +9,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, realpathSync, statSync, utimesSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Refusal, say } from './terminal.mjs';
+import { progressStream, Refusal, say } from './terminal.mjs';
 
 /** The clone. */
 export const projectRoot = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
@@ -38,7 +38,7 @@ export function ensureDependencies() {
   say('installing npm packages (npm ci --ignore-scripts)', reason);
   const npm = spawnSync('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund'], {
     cwd: projectRoot,
-    stdio: ['ignore', 'inherit', 'inherit'],
+    stdio: ['ignore', progressStream().fd, 'inherit'],
   });
   if (npm.error !== undefined || npm.status !== 0) {
     throw new Refusal(

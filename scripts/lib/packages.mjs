@@ -7,7 +7,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { elapsed, Refusal, say } from './terminal.mjs';
+import { elapsed, progressStream, Refusal, say } from './terminal.mjs';
 
 const programs = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
 const hasProgram = (name) => () => programs.some((directory) => existsSync(join(directory, name)));
@@ -97,7 +97,7 @@ async function installAsRoot(names) {
   const command = [process.execPath, script, ...names];
   const prefix = process.getuid() === 0 ? [] : sudo(names);
   const [program, ...args] = [...prefix, ...command];
-  const child = spawn(program, args, { stdio: 'inherit' });
+  const child = spawn(program, args, { stdio: ['ignore', progressStream().fd, 'inherit'] });
   // The installation ends in good order by itself after Ctrl-C; this process waits for that.
   const ignore = () => {};
   process.on('SIGINT', ignore).on('SIGTERM', ignore);

@@ -99,5 +99,6 @@ export function conclude(tally, started) {
   if (tally.skipped > 0) say(`${tally.skipped} skipped`);
   say(`took ${elapsed(started)}`);
   say(`${tally.passed} passed, ${tally.failed} failed`);
-  return tally.failed === 0 ? 0 : 1;
+  // Nothing ran: a mistyped name must not look like success.
+  return tally.failed === 0 && tally.passed > 0 ? 0 : 1;
 }

@@ -18,9 +18,17 @@ export class Refusal extends Error {
   }
 }
 
+/**
+ * Where progress goes: stdout, or stderr for scripts whose stdout is data. An environment variable,
+ * so that the processes which such a script starts follow.
+ */
+export function progressStream() {
+  return process.env.PGCHARM_SAY === 'stderr' ? process.stderr : process.stdout;
+}
+
 /** One line of progress: what happens, and why. */
 export function say(what, why) {
-  process.stdout.write(why === undefined ? `${what}\n` : `${what}: ${why}\n`);
+  progressStream().write(why === undefined ? `${what}\n` : `${what}: ${why}\n`);
 }
 
 /** Runs a script's main function; a Refusal ends it with its sentence, a bug with its stack. */
