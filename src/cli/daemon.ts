@@ -5,8 +5,7 @@
  * outlives this process: it gets a session of its own and no stream of ours.
  */
 import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, open, readFile } from 'node:fs/promises';
 import { createConnection } from 'node:net';
 import { join } from 'node:path';
 import { poll } from '../../lib/std/clock.ts';
@@ -15,7 +14,6 @@ import { currentRelease, installRelease } from './release.ts';
 import { socketPath } from './root.ts';
 
 const START_TIMEOUT_MS = 15_000;
-const LARGEST_LOG_BYTES = 4 * 1024 * 1024;
 
 /** Whether a controller accepts connections on the installation's socket. */
 export function answers(root: string): Promise<boolean> {
@@ -113,16 +111,11 @@ function controllerEnvironment(root: string): Record<string, string> {
   return { ...kept, NODE_COMPILE_CACHE: join(root, 'release', 'cache') };
 }
 
+/** The controller writes its log itself; a crash of Node says so on this stream. */
 async function openLog(root: string) {
   const directory = join(root, 'log');
   await mkdir(directory, { recursive: true, mode: 0o711 });
-  const path = join(directory, 'controller.log');
-  const size = existsSync(path) ? (await stat(path)).size : 0;
-  if (size > LARGEST_LOG_BYTES) {
-    await rm(`${path}.1`, { force: true });
-    await rename(path, `${path}.1`);
-  }
-  return open(path, 'a', 0o600);
+  return open(join(directory, 'controller.log'), 'a', 0o600);
 }
 
 async function lastWords(root: string): Promise<string> {

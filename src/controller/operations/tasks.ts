@@ -3,9 +3,9 @@
  * Parameters are checked here, once, against the action's schema.
  */
 import { actionParams } from '../../../lib/contract/actions.ts';
-import { messageOf } from '../../../lib/std/errors.ts';
 import type { Enqueued } from '../api.ts';
 import { unitTag } from '../state/layout.ts';
+import { EXEC_ACTION } from '../uniter/action-execution.ts';
 import {
   applicationNamed,
   findApplication,
@@ -15,9 +15,6 @@ import {
   type Unit,
   unitsOf,
 } from './model.ts';
-
-/** The action that `exec` is: its one parameter is a shell command. */
-export const EXEC_ACTION = 'juju-exec';
 
 export interface RunRequest {
   units: readonly string[];
@@ -126,35 +123,6 @@ function resolve({ store }: Model, target: string): Unit | string {
   if (name === undefined) return `could not determine leader for "${application}"`;
   const unit = unitsOf(store, application).find((candidate) => candidate.name === name);
   return unit ?? `unit "${target}" not found`;
-}
-
-export interface TaskPort {
-  /** Ends the task's process, if it runs. */
-  cancelTask(id: number): unknown;
-}
-
-/** `cancel-task`: a pending task is taken back, a running one is ended by the engine. */
-export async function cancelTasks(
-  model: Model,
-  port: TaskPort,
-  ids: readonly string[],
-): Promise<void> {
-  const { store } = model;
-  const numbers = ids.map((id) => taskNumber(model, id));
-  for (const id of numbers) {
-    const taken = store.run(
-      `UPDATE task SET status = 'cancelled', message = 'action cancelled via the API', completed = ?
-       WHERE id = ? AND status = 'pending'`,
-      model.now(),
-      id,
-    );
-    if (taken > 0) continue;
-    try {
-      await port.cancelTask(id);
-    } catch (cause) {
-      throw refusal('cannot-cancel', `cannot cancel task ${id}: ${messageOf(cause)}`);
-    }
-  }
 }
 
 /** @throws OperatorError `not-found` */

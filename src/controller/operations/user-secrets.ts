@@ -1,11 +1,11 @@
 /** Secrets of the model, made by the operator and granted to applications by name. */
-import { createHash, randomBytes } from 'node:crypto';
 import type { Store } from '../state/store.ts';
+import { newSecretId } from '../tools/secret-access.ts';
+import { checksum } from '../tools/secret-content.ts';
 import { applicationNamed, type Model, refusal } from './model.ts';
 
 const KEY = /^([a-z](?:-?[a-z0-9]){2,})$/;
 const LARGEST_BYTES = 1_000_000;
-const BASE32HEX = '0123456789abcdefghijklmnopqrstuv';
 
 /** Keys and base64 values. */
 export type Content = Record<string, string>;
@@ -19,7 +19,7 @@ export function addSecret(
   return store.tx(() => {
     checkNewSecretName(store, request.name);
     const content = checkedContent(request.content);
-    const id = secretId(model.now());
+    const id = newSecretId(model.now());
     store.run(
       `INSERT INTO secret (id, owner_kind, owner, name, description, created, updated)
        VALUES (?, 'model', ?, ?, ?, ?, ?)`,
@@ -58,7 +58,7 @@ export function updateSecret(model: Model, update: SecretUpdate): string[] {
     );
     if (update.content === undefined) return [];
     const content = checkedContent(update.content);
-    if (checksumOf(content) === latestChecksum(store, id)) return [];
+    if (checksum(content) === latestChecksum(store, id)) return [];
     insertRevision(model, id, latest + 1, content);
     store.run('UPDATE secret SET latest = ? WHERE id = ?', latest + 1, id);
     return [];
@@ -159,7 +159,7 @@ function insertRevision(
     id,
     revision,
     JSON.stringify(content),
-    checksumOf(content),
+    checksum(content),
     now(),
   );
 }
@@ -167,24 +167,4 @@ function insertRevision(
 function latestChecksum(store: Store, id: string): string | undefined {
   const sql = 'SELECT checksum FROM secret_revision WHERE secret_id = ? ORDER BY revision DESC';
   return store.get<{ checksum: string }>(sql, id)?.checksum;
-}
-
-/** Of the content alone, whatever the order of its keys. */
-function checksumOf(content: Content): string {
-  const sorted = Object.entries(content).toSorted(([a], [b]) => (a < b ? -1 : 1));
-  return createHash('sha256').update(JSON.stringify(sorted)).digest('hex');
-}
-
-/** Twenty characters as Juju's: the time in seconds, then random bytes, in base32hex. */
-function secretId(now: number): string {
-  const bytes = Buffer.alloc(12);
-  bytes.writeUInt32BE(Math.floor(now / 1000));
-  randomBytes(8).copy(bytes, 4);
-  // 96 bits in twenty groups of five: the last group is filled up with zeros.
-  const bits = [...bytes]
-    .map((byte) => byte.toString(2).padStart(8, '0'))
-    .join('')
-    .padEnd(100, '0');
-  const groups = bits.match(/.{5}/g) ?? [];
-  return groups.map((group) => BASE32HEX[Number.parseInt(group, 2)]).join('');
 }

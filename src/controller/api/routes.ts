@@ -1,0 +1,323 @@
+/** Verb -> what it takes, checked at this boundary, and what answers it. */
+import { existsSync } from 'node:fs';
+import { z } from 'zod';
+import type { Told, Verb, Verbs } from '../api.ts';
+import { removeApplications, setExposed, setTrust } from '../operations/applications.ts';
+import { bundleFile, deployBundle } from '../operations/bundle.ts';
+import { setConfig } from '../operations/config.ts';
+import { deployCharm } from '../operations/deploy.ts';
+import { applicationNamed, type Model, refusal, unitNamed } from '../operations/model.ts';
+import { setModelConfig } from '../operations/model-config.ts';
+import { refresh } from '../operations/refresh.ts';
+import { integrate, removeRelation } from '../operations/relations.ts';
+import { markResolved } from '../operations/resolved.ts';
+import { attachStorage } from '../operations/storage.ts';
+import { execCommand, runAction, taskNumber } from '../operations/tasks.ts';
+import { addUnit, removeUnits } from '../operations/units.ts';
+import { addSecret, removeSecret, setAccess, updateSecret } from '../operations/user-secrets.ts';
+import { configDocument } from '../views/config.ts';
+import { logLines } from '../views/log.ts';
+import { modelConfigDocument, modelDocument } from '../views/model.ts';
+import { secretDocument, secretsDocument } from '../views/secrets.ts';
+import { statusAnswer } from '../views/status.ts';
+import { storageDocument } from '../views/storage.ts';
+import { operationList, operationNamed, taskView } from '../views/tasks.ts';
+import { statusTime } from '../views/times.ts';
+import { applicationDetails, unitDetails } from '../views/units.ts';
+
+/** What the verbs ask of the engine; everything else they do through the store. */
+export interface EnginePort {
+  powerOff(machineId: string): Promise<void>;
+  powerOn(machineId: string): Promise<void>;
+  /** @returns whether there was something to cancel */
+  cancelTask(taskId: number): boolean;
+}
+
+export interface Scene {
+  readonly model: Model;
+  readonly engine: EnginePort;
+  readonly version: string;
+}
+
+/** A route as the server calls it: any verb's, by the verb's own schema. */
+export interface Route {
+  readonly schema: z.ZodType;
+  /** A method, so that a route of one verb is assignable: `schema` has checked the request. */
+  run(scene: Scene, request: unknown): unknown;
+  /** The part of the answer that makes it another one. */
+  identity?(answer: unknown): unknown;
+}
+
+/** As `T`, but an optional field may also be undefined: what a parsed request is. */
+type Loose<T> = { [K in keyof T]: object extends Pick<T, K> ? T[K] | undefined : T[K] };
+
+interface TypedRoute<V extends Verb> {
+  readonly schema: z.ZodType<Loose<Verbs[V]['request']>>;
+  readonly run: (
+    scene: Scene,
+    request: Loose<Verbs[V]['request']>,
+  ) => Verbs[V]['answer'] | Promise<Verbs[V]['answer']>;
+  readonly identity?: (answer: Verbs[V]['answer']) => unknown;
+}
+
+const name = z.string().min(1).max(300);
+const names = z.array(name).max(1000);
+const text = z.string().max(1_000_000);
+const texts = z.record(z.string().max(300), text);
+const flag = z.boolean().optional();
+const path = z.string().startsWith('/').max(4096);
+const nothing = z.object({});
+
+export const routes: { [V in Verb]: TypedRoute<V> } = {
+  version: {
+    schema: nothing,
+    run: ({ version }) => ({ version, controller: 'pgcharm' }),
+  },
+  status: {
+    schema: z.object({ patterns: names.optional(), utc: flag }),
+    run: ({ model }, { patterns = [], utc = false }) => statusAnswer(model, patterns, utc),
+    // The timestamp moves though nothing happens.
+    identity: ({ document, relations }) => ({ ...document, controller: null, relations }),
+  },
+  model: { schema: nothing, run: ({ model }) => modelDocument(model) },
+  deploy: {
+    schema: z.object({
+      path,
+      shown: z.string().max(4096),
+      application: name.optional(),
+      numUnits: z.number().int().min(0).max(100).optional(),
+      config: texts.optional(),
+      configYaml: z.string().max(5_000_000).optional(),
+      storage: texts.optional(),
+      attachStorage: names.optional(),
+      base: name.optional(),
+      trust: flag,
+      constraints: texts.optional(),
+      to: names.optional(),
+    }),
+    async run({ model }, request) {
+      const bundle = await bundleFile(request.path);
+      if (bundle !== undefined) return told(await deployBundle(model, bundle, request));
+      return told(await deployCharm(model, request));
+    },
+  },
+  'add-unit': {
+    schema: z.object({
+      application: name,
+      numUnits: z.number().int().min(1).max(100).optional(),
+      attachStorage: names.optional(),
+      to: names.optional(),
+    }),
+    run: ({ model }, { application, numUnits = 1, attachStorage: attach, to }) =>
+      told(addUnit(model, application, { count: numUnits, attach, to })),
+  },
+  'remove-unit': {
+    schema: z.object({ units: names, destroyStorage: flag, force: flag, dryRun: flag }),
+    run: ({ model }, { units, ...how }) => told(removeUnits(model, units, how)),
+  },
+  'remove-application': {
+    schema: z.object({ applications: names, destroyStorage: flag, force: flag, dryRun: flag }),
+    run: ({ model }, { applications, ...how }) =>
+      told(removeApplications(model, applications, how)),
+  },
+  'attach-storage': {
+    schema: z.object({ unit: name, storages: names }),
+    run: ({ model }, { unit, storages }) => told(attachStorage(model, unit, storages)),
+  },
+  integrate: {
+    schema: z.object({ first: name, second: name }),
+    run: ({ model }, { first, second }) => told(integrate(model, first, second)),
+  },
+  'remove-relation': {
+    schema: z.object({ endpoints: z.array(name).min(1).max(2), force: flag }),
+    run: ({ model }, { endpoints }) => told(removeRelation(model, endpoints)),
+  },
+  config: {
+    schema: z.object({ application: name }),
+    run: ({ model }, { application }) => configDocument(model, application),
+  },
+  'set-config': {
+    schema: z.object({
+      application: name,
+      set: texts.optional(),
+      reset: names.optional(),
+      yaml: z.string().max(5_000_000).optional(),
+    }),
+    run: ({ model }, { application, ...change }) => told(setConfig(model, application, change)),
+  },
+  'model-config': { schema: nothing, run: ({ model }) => modelConfigDocument(model) },
+  'set-model-config': {
+    schema: z.object({ set: texts.optional(), reset: names.optional() }),
+    run: ({ model }, change) => told(setModelConfig(model, change)),
+  },
+  run: {
+    schema: z.object({
+      units: names,
+      action: name,
+      params: z.record(z.string(), z.unknown()).optional(),
+    }),
+    run: ({ model }, request) => runAction(model, request),
+  },
+  exec: {
+    schema: z.object({
+      units: names.optional(),
+      applications: names.optional(),
+      machines: names.optional(),
+      all: flag,
+      command: z.string().min(1).max(1_000_000),
+      timeoutMs: z.number().min(0).optional(),
+    }),
+    run: ({ model }, request) => execCommand(model, request),
+  },
+  actions: {
+    schema: z.object({ application: name }),
+    run: ({ model }, { application }) => actionsOf(model, application),
+  },
+  'show-task': {
+    schema: z.object({ id: name }),
+    run: ({ model }, { id }) => taskView(model, id),
+  },
+  'cancel-task': {
+    schema: z.object({ ids: names }),
+    run({ model, engine }, { ids }) {
+      for (const id of ids) engine.cancelTask(taskNumber(model, id));
+      return ids.map((id) => taskView(model, id));
+    },
+  },
+  operations: {
+    schema: z.object({ limit: z.number().int().min(1).max(10_000).optional() }),
+    run: ({ model }, { limit = 50 }) => operationList(model, limit),
+  },
+  'show-operation': {
+    schema: z.object({ id: name }),
+    run: ({ model }, { id }) => operationNamed(model, id),
+  },
+  resolved: {
+    schema: z.object({ units: names, all: flag, retry: flag }),
+    run: ({ model }, request) => told(markResolved(model, request)),
+  },
+  refresh: {
+    schema: z.object({
+      application: name,
+      path,
+      shown: z.string().max(4096),
+      config: texts.optional(),
+      storage: texts.optional(),
+      trust: flag,
+      force: flag,
+    }),
+    run: async ({ model }, request) => told(await refresh(model, request)),
+  },
+  trust: {
+    schema: z.object({ application: name, remove: flag }),
+    run: ({ model }, { application, remove }) =>
+      told(setTrust(model, application, remove !== true)),
+  },
+  expose: {
+    schema: z.object({ application: name, remove: flag }),
+    run: ({ model }, { application, remove }) =>
+      told(setExposed(model, application, remove !== true)),
+  },
+  secrets: {
+    schema: z.object({ owner: name.optional() }),
+    run: ({ model }, { owner }) => secretsDocument(model, owner),
+  },
+  'show-secret': {
+    schema: z.object({
+      secret: name,
+      reveal: flag,
+      revision: z.number().int().min(1).optional(),
+      revisions: flag,
+    }),
+    run: ({ model }, request) => secretDocument(model, request),
+  },
+  'add-secret': {
+    schema: z.object({ name, info: text.optional(), content: texts }),
+    run: ({ model }, request) => ({ uri: addSecret(model, request) }),
+  },
+  'update-secret': {
+    schema: z.object({
+      secret: name,
+      name: name.optional(),
+      info: text.optional(),
+      content: texts.optional(),
+    }),
+    run: ({ model }, request) => told(updateSecret(model, request)),
+  },
+  'remove-secret': {
+    schema: z.object({ secret: name, revision: z.number().int().min(1).optional() }),
+    run: ({ model }, { secret, revision }) => told(removeSecret(model, secret, revision)),
+  },
+  'grant-secret': {
+    schema: z.object({ secret: name, applications: names, revoke: flag }),
+    run: ({ model }, request) => told(setAccess(model, request)),
+  },
+  'show-unit': {
+    schema: z.object({ units: names }),
+    run: ({ model }, { units }) => unitDetails(model, units),
+  },
+  'show-application': {
+    schema: z.object({ applications: names }),
+    run: ({ model }, { applications }) => applicationDetails(model, applications),
+  },
+  storage: {
+    schema: nothing,
+    run: ({ model }) => storageDocument(model.store, (ms) => statusTime(ms, false)),
+  },
+  log: {
+    schema: z.object({
+      after: z.number().int().min(0).optional(),
+      limit: z.number().int().min(1).optional(),
+      level: z.string().max(20).optional(),
+      include: names.optional(),
+      exclude: names.optional(),
+      replay: flag,
+    }),
+    run: ({ model }, request) => logLines(model, request),
+  },
+  power: {
+    schema: z.object({ target: name, on: z.boolean() }),
+    run: ({ model, engine }, { target, on }) => power(model, engine, target, on),
+  },
+  place: {
+    schema: z.object({ target: name }),
+    run: ({ model }, { target }) => placeOf(model, target),
+  },
+};
+
+function told(lines: string[]): Told {
+  return { told: lines };
+}
+
+/** Description and parameter schema of every action, by name. */
+function actionsOf({ store }: Model, application: string): Record<string, unknown> {
+  const { actions } = applicationNamed(store, application).charm;
+  const entries = Object.entries(actions).toSorted(([a], [b]) => (a < b ? -1 : 1));
+  return Object.fromEntries(
+    entries.map(([action, { description, schema }]) => [action, { description, ...schema }]),
+  );
+}
+
+async function power(model: Model, engine: EnginePort, target: string, on: boolean): Promise<Told> {
+  const machine = target.includes('/') ? unitNamed(model.store, target).machineId : target;
+  if (on) await engine.powerOn(machine);
+  else await engine.powerOff(machine);
+  return told([`machine ${machine} is ${on ? 'on' : 'off'}`]);
+}
+
+/** Where a unit lives on this machine; for a machine its first unit. */
+function placeOf({ store, layout }: Model, target: string): { unit: string; directory: string } {
+  const sql = 'SELECT name FROM unit WHERE machine_id = ? ORDER BY name';
+  const first = target.includes('/') ? undefined : store.get<{ name: string }>(sql, target);
+  if (!target.includes('/') && first === undefined) {
+    throw refusal('not-found', `machine ${target} not found`);
+  }
+  const unit = unitNamed(store, first?.name ?? target).name;
+  const directory = layout.agentDir(unit);
+  if (existsSync(directory)) return { unit, directory };
+  throw refusal(
+    'not-installed',
+    `cannot enter ${unit}: it is not installed yet`,
+    `wait for it with \`pgcharm wait ${unit}\``,
+  );
+}
