@@ -14,14 +14,13 @@ import type { ToolResult } from '../tools/session.ts';
 import { ActionExecution } from './action-execution.ts';
 import { setOperation } from './commit.ts';
 import { HookExecution } from './hook-execution.ts';
-import { release } from './leases.ts';
 import { lockName } from './lock-name.ts';
 import { type Operation, queued } from './operation.ts';
 import type { AgentPorts } from './ports.ts';
 import { readUnit, type UnitView } from './read-unit.ts';
 import { removeUnit } from './removal.ts';
 import { nextDeadline, nextOperation } from './resolver.ts';
-import { enterScope } from './scope.ts';
+import { changeStanding } from './standing.ts';
 import { setAgentStatus, setWorkloadStatus, workloadStatus } from './statuses.ts';
 import { retryDelayMs } from './timing.ts';
 import { makePlace, removePlace, unitDirs } from './unit-place.ts';
@@ -211,24 +210,8 @@ export class UnitAgent {
         return this.#runCommand();
       case 'die':
         return this.#die();
-      case 'enter-scope':
-        store.tx(() => enterScope(store, this.unit, operation.relationId));
-        return;
-      case 'accept-leadership':
-        store.tx(() => {
-          store.run('UPDATE unit SET leader_accepted = 1 WHERE name = ?', this.unit);
-          setOperation(
-            store,
-            this.unit,
-            queued({ kind: 'leader-elected', name: 'leader-elected' }),
-          );
-        });
-        return;
-      case 'resign-leadership':
-        store.tx(() => {
-          store.run('UPDATE unit SET leader_accepted = 0 WHERE name = ?', this.unit);
-          if (view.remote.leader) release(store, view.application);
-        });
+      default:
+        store.tx(() => changeStanding(store, view, operation));
     }
   }
 

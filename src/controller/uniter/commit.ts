@@ -26,6 +26,7 @@ export function commitHook(
   const follows = commitEffects(store, unit, hook, done);
   setOperation(store, unit, follows === undefined ? undefined : queued(follows));
   store.run('UPDATE unit SET process = NULL WHERE name = ?', unit);
+  acceptOwnWrites(store, unit);
   const status = statusAfter(hook, workloadStatus(store, unit));
   if (status !== undefined) setWorkloadStatus(store, unit, status, done.now);
 }
@@ -207,4 +208,30 @@ function rememberTold(store: Store, unit: string, key: string, now: number): voi
   const recent = Object.entries(told).filter(([, at]) => at + 2 * SECRET_RETRY_MS > now);
   const next = JSON.stringify({ ...Object.fromEntries(recent), [key]: now });
   store.run('UPDATE unit SET secrets_told = ? WHERE name = ?', next, unit);
+}
+
+/**
+ * The leader knows what it wrote to its peers' application databag: should it lose leadership, it
+ * is not told of its own writes.
+ */
+function acceptOwnWrites(store: Store, unit: string): void {
+  const rows = store.all<{ relation_id: number; apps: string; owner: string; version: number }>(
+    `SELECT ru.relation_id, ru.apps, b.owner, b.version FROM relation_unit ru
+     JOIN relation r ON r.id = ru.relation_id AND r.kind = 'peer'
+     JOIN unit u ON u.name = ru.unit AND u.leader_accepted = 1
+     JOIN lease l ON l.application = u.application AND l.unit = u.name
+     JOIN databag b ON b.relation_id = ru.relation_id AND b.owner = u.application
+     WHERE ru.unit = ? AND b.version > 0`,
+    unit,
+  );
+  for (const { relation_id: relationId, apps, owner, version } of rows) {
+    const seen = JSON.parse(apps) as Record<string, number>;
+    if (seen[owner] === version) continue;
+    store.run(
+      'UPDATE relation_unit SET apps = ? WHERE relation_id = ? AND unit = ?',
+      JSON.stringify({ ...seen, [owner]: version }),
+      relationId,
+      unit,
+    );
+  }
 }

@@ -13,6 +13,7 @@ import type { HookInfo } from './hook-info.ts';
 import type { OperationState } from './operation.ts';
 import type { AgentPorts } from './ports.ts';
 import type { UnitView } from './read-unit.ts';
+import { withCurrentVersion } from './relation-resolver.ts';
 import {
   executingMessage,
   setAgentStatus,
@@ -36,7 +37,7 @@ export class HookExecution {
     this.#ports = ports;
     this.#runner = runner;
     this.#view = view;
-    this.#hook = refreshed(hook, view);
+    this.#hook = withCurrentVersion(hook, view.remote);
   }
 
   async run(): Promise<void> {
@@ -128,7 +129,6 @@ export class HookExecution {
     const { unit } = this.#runner;
     const { hashes, boot } = this.#view.remote;
     commitHook(store, unit, this.#hook, { hashes, boot, now: this.#ports.now() });
-    if (this.#view.local.leaderAccepted) acceptOwnWrites(this.#ports, unit);
   }
 
   /** Whoever ended it was not the charm: it runs again as if it had not been started. */
@@ -175,40 +175,4 @@ export function endText({ code, signal }: Ended): string {
   if (signal === null) return `exit status ${code}`;
   const words: Record<string, string> = { SIGKILL: 'killed', SIGTERM: 'terminated' };
   return `signal: ${words[signal] ?? signal}`;
-}
-
-/** A hook that waited, or runs again, reports what the databag holds when it starts. */
-function refreshed(hook: HookInfo, view: UnitView): HookInfo {
-  if (hook.kind !== 'relation-changed' && hook.kind !== 'relation-joined') return hook;
-  const relation = view.remote.relations.find(({ id }) => id === hook.relationId);
-  const version =
-    hook.remoteUnit === undefined
-      ? relation?.apps[hook.remoteApp ?? '']
-      : relation?.members[hook.remoteUnit];
-  return version === undefined ? hook : { ...hook, version };
-}
-
-/**
- * The leader knows what it wrote to its peers' application databag: should it lose leadership, it
- * is not told of its own writes.
- */
-function acceptOwnWrites({ store }: AgentPorts, unit: string): void {
-  const rows = store.all<{ relation_id: number; apps: string; owner: string; version: number }>(
-    `SELECT ru.relation_id, ru.apps, b.owner, b.version FROM relation_unit ru
-     JOIN relation r ON r.id = ru.relation_id AND r.kind = 'peer'
-     JOIN unit u ON u.name = ru.unit
-     JOIN databag b ON b.relation_id = ru.relation_id AND b.owner = u.application
-     WHERE ru.unit = ? AND b.version > 0`,
-    unit,
-  );
-  for (const { relation_id: relationId, apps, owner, version } of rows) {
-    const seen = JSON.parse(apps) as Record<string, number>;
-    if (seen[owner] === version) continue;
-    store.run(
-      'UPDATE relation_unit SET apps = ? WHERE relation_id = ? AND unit = ?',
-      JSON.stringify({ ...seen, [owner]: version }),
-      relationId,
-      unit,
-    );
-  }
 }

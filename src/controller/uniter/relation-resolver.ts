@@ -76,6 +76,17 @@ function arrival(relation: RemoteRelation, seen: LocalRelation): HookInfo | unde
   return unitHook(relation, 'relation-changed', changed, version(changed));
 }
 
+/** A hook that waited, or runs again, reports what the databag holds when it starts. */
+export function withCurrentVersion(hook: HookInfo, remote: UnitRemote): HookInfo {
+  if (hook.kind !== 'relation-changed' && hook.kind !== 'relation-joined') return hook;
+  const relation = remote.relations.find(({ id }) => id === hook.relationId);
+  const version =
+    hook.remoteUnit === undefined
+      ? relation?.apps[hook.remoteApp ?? '']
+      : relation?.members[hook.remoteUnit];
+  return version === undefined ? hook : { ...hook, version };
+}
+
 function departingUnit(gone: string, local: UnitLocal, remote: UnitRemote): string {
   const leaving = remote.life !== 'alive' || remote.applicationLife !== 'alive';
   return leaving ? local.unit : gone;
