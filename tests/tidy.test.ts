@@ -236,7 +236,7 @@ describe('leftovers', () => {
     none(
       eachTextLine((line) => {
         if (registry.test(line)) return line.trim().slice(0, 80);
-        return here.some((place) => line.includes(place)) ? line.trim().slice(0, 80) : '';
+        return here.some((place) => place.test(line)) ? line.trim().slice(0, 80) : '';
       }),
     );
   });
@@ -254,10 +254,11 @@ function eachTextLine(problem: (line: string) => string): string[] {
 }
 
 /** The clone's own path and its parent's, unless that is a directory which every machine has. */
-function placesOfThisClone(): string[] {
-  const parent = dirname(projectRoot);
+function placesOfThisClone(): RegExp[] {
   const everywhere = /^\/($|(home|opt|root|srv|tmp|var|usr|mnt|media)(\/[\w.]+)?$)/;
-  return [`${projectRoot}/`, `${parent}/`].filter((path) => !everywhere.test(path.slice(0, -1)));
+  return [projectRoot, dirname(projectRoot)]
+    .filter((path) => !everywhere.test(path))
+    .map((path) => new RegExp(`(^|[\\s'"\`(=:])${path.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}/`));
 }
 
 describe('documentation', () => {

@@ -18,7 +18,7 @@ import { projectRoot } from './node.mjs';
  * @property {boolean} charm packed as <name>.charm
  */
 
-/** The programs of the controller that run from D/bin, one self-contained file each. */
+/** Names of one program in D/bin, which acts by the name that it is called by. */
 const clientTools = ['hook-tool', 'juju-exec'];
 const charmFiles = [
   'metadata.yaml',
@@ -37,12 +37,12 @@ export function targets() {
 
 function release() {
   if (!exists('src/controller/main.ts')) return undefined;
-  const tools = 'src/controller/tools/client';
+  const client = 'src/controller/tools/client/hook-tool';
   return {
     name: 'controller',
     out: 'release',
     entries: { controller: 'src/controller/main.ts' },
-    copies: present(clientTools.map((tool) => [tool, `${tools}/${tool}`])),
+    copies: present(clientTools.map((tool) => [tool, client])),
     executable: clientTools,
     charm: false,
   };
