@@ -22,8 +22,9 @@ import { OperatorError, systemCode } from '../../lib/std/errors.ts';
 
 import { clone } from './clone.ts';
 
-/** Programs of the release that hooks call by their place in D/bin. */
-const CLIENT_PROGRAMS = ['hook-tool', 'juju-exec'];
+/** One program under two names; it acts by the name it is called by. */
+const CLIENT_PROGRAM = 'hook-tool';
+const CLIENT_NAMES = [CLIENT_PROGRAM, 'juju-exec'];
 
 export interface InstalledRelease {
   readonly hash: string;
@@ -105,8 +106,8 @@ async function installPrograms(root: string, release: string): Promise<void> {
   const bin = join(root, 'bin');
   await mkdir(bin, { recursive: true, mode: 0o755 });
   await replaceProgram(process.execPath, join(bin, 'node'));
-  for (const program of CLIENT_PROGRAMS) {
-    await replaceProgram(join(release, program), join(bin, program));
+  for (const name of CLIENT_NAMES) {
+    await replaceProgram(join(release, CLIENT_PROGRAM), join(bin, name));
   }
 }
 
