@@ -13,6 +13,8 @@ export type Operation =
   /** Unpacks the application's charm; `upgrade-charm` follows unless it is the first time. */
   | { kind: 'unpack' }
   | { kind: 'enter-scope'; relationId: number }
+  /** Of a relation that ends before its -created could run. */
+  | { kind: 'leave-scope'; relationId: number }
   | { kind: 'accept-leadership' }
   | { kind: 'resign-leadership' }
   | { kind: 'action'; taskId: number }

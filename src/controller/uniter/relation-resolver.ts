@@ -29,6 +29,11 @@ export function nextRelationHook(local: UnitLocal, remote: UnitRemote): HookInfo
   return undefined;
 }
 
+/** The relation ends for this unit: its remote side is to be seen as empty. */
+export function isLeaving(relation: RemoteRelation, remote: UnitRemote): boolean {
+  return remote.life !== 'alive' || relation.life !== 'alive' || relation.suspended;
+}
+
 function nextFor(
   relation: RemoteRelation,
   local: UnitLocal,
@@ -36,7 +41,7 @@ function nextFor(
 ): HookInfo | undefined {
   const seen = seenOf(local, relation.id);
   if (!seen.inScope || !seen.createdRun) return undefined;
-  const leaving = remote.life !== 'alive' || relation.life !== 'alive' || relation.suspended;
+  const leaving = isLeaving(relation, remote);
   const members = leaving ? {} : relation.members;
 
   if (seen.changedPending !== undefined) {

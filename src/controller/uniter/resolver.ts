@@ -6,7 +6,7 @@
  */
 import type { HookInfo, PlainHook, SecretHook, StorageHook } from './hook-info.ts';
 import type { Operation } from './operation.ts';
-import { nextRelationHook, relationHook, seenOf } from './relation-resolver.ts';
+import { isLeaving, nextRelationHook, relationHook, seenOf } from './relation-resolver.ts';
 import { updateStatusDueAt } from './timing.ts';
 import type { SecretDue, UnitLocal, UnitRemote } from './unit-state.ts';
 
@@ -45,14 +45,15 @@ const upgradeInProgress: Resolver = (local, remote, now) => {
 };
 
 const createdRelations: Resolver = (local, remote) => {
-  if (!local.installed || remote.life !== 'alive' || !isIdle(local)) return undefined;
+  if (!local.installed || !isIdle(local)) return undefined;
   for (const relation of remote.relations) {
-    if (relation.life !== 'alive') continue;
     const seen = seenOf(local, relation.id);
-    if (!seen.inScope) {
-      if (relation.suspended) continue;
-      return { kind: 'enter-scope', relationId: relation.id };
+    if (isLeaving(relation, remote)) {
+      // The charm has not heard of it yet, and now it need not.
+      if (!seen.inScope || seen.createdRun || relation.peer) continue;
+      return { kind: 'leave-scope', relationId: relation.id };
     }
+    if (!seen.inScope) return { kind: 'enter-scope', relationId: relation.id };
     if (!seen.createdRun) return { kind: 'hook', hook: relationHook(relation, 'relation-created') };
   }
   return undefined;

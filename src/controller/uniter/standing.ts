@@ -1,5 +1,6 @@
 /**
- * Operations that run no program: a unit enters a relation's scope, accepts or gives up leadership.
+ * Operations that run no program: a unit enters or leaves a relation's scope,
+ * accepts or gives up leadership.
  * Call them inside a transaction.
  */
 import type { Store } from '../state/store.ts';
@@ -7,11 +8,11 @@ import { setOperation } from './commit.ts';
 import { release } from './leases.ts';
 import { type Operation, queued } from './operation.ts';
 import type { UnitView } from './read-unit.ts';
-import { enterScope } from './scope.ts';
+import { enterScope, leaveScope } from './scope.ts';
 
 export type StandingOperation = Extract<
   Operation,
-  { kind: 'enter-scope' | 'accept-leadership' | 'resign-leadership' }
+  { kind: 'enter-scope' | 'leave-scope' | 'accept-leadership' | 'resign-leadership' }
 >;
 
 export function changeStanding(store: Store, view: UnitView, operation: StandingOperation): void {
@@ -19,6 +20,9 @@ export function changeStanding(store: Store, view: UnitView, operation: Standing
   switch (operation.kind) {
     case 'enter-scope':
       enterScope(store, unit, operation.relationId);
+      return;
+    case 'leave-scope':
+      leaveScope(store, unit, operation.relationId);
       return;
     case 'accept-leadership':
       store.run('UPDATE unit SET leader_accepted = 1 WHERE name = ?', unit);
