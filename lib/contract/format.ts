@@ -16,6 +16,8 @@ export type Value =
   | boolean
   | null
   | undefined
+  /** A point in time, to the second, in UTC. */
+  | Date
   | readonly Value[]
   | { readonly [key: string]: Value }
   | ReadonlyMap<string, Value>;
@@ -31,6 +33,7 @@ export function goJson(value: Value): string {
   if (value === null || value === undefined) return 'null';
   if (typeof value === 'string') return jsonString(value);
   if (typeof value !== 'object') return JSON.stringify(value);
+  if (value instanceof Date) return jsonString(rfc3339(value));
   if (isList(value)) return `[${value.map(goJson).join(',')}]`;
   const members = entriesOf(value).map(([key, member]) => `${jsonString(key)}:${goJson(member)}`);
   return `{${members.join(',')}}`;
@@ -53,6 +56,7 @@ export function goYaml(value: Value): string {
 function yamlLines(value: Value, depth: number): string {
   if (value === null || value === undefined) return 'null';
   if (typeof value !== 'object') return yamlScalar(value, depth);
+  if (value instanceof Date) return rfc3339(value);
   const pad = '  '.repeat(depth);
   if (isList(value)) {
     if (value.length === 0) return '[]';
@@ -84,6 +88,10 @@ export function smart(value: Value): string {
     return value.length === 0 ? '' : `${value.join('\n')}\n`;
   }
   return goYaml(value);
+}
+
+function rfc3339(time: Date): string {
+  return time.toISOString().replace(/\.\d+Z$/, 'Z');
 }
 
 function isList(value: Value): value is readonly Value[] {

@@ -93,9 +93,9 @@ export function requireAccess(run: Execution, row: SecretRow): void {
   if (owns(run, row)) return;
   // A grant is worth as much as the relation that it was given through.
   const granted = run.store.get(
-    `SELECT 1 FROM secret_grant WHERE secret_id = ? AND subject IN (?, ?)
-       AND (scope = 'model' OR EXISTS
-         (SELECT 1 FROM relation WHERE 'relation:' || relation.id = scope))`,
+    `SELECT 1 FROM secret_grant g WHERE g.secret_id = ? AND g.subject IN (?, ?)
+       AND (g.scope = 'model' OR EXISTS
+         (SELECT 1 FROM relation r WHERE 'relation:' || r.id = g.scope))`,
     row.id,
     run.unit,
     run.application,

@@ -38,8 +38,8 @@ function describe(
     ['owner', owner],
     ...(description === '' ? [] : ([['description', description]] as const)),
     ['rotation', change?.rotate ?? row?.rotate ?? 'never'],
-    ...(expires === undefined ? [] : ([['expiry', rfc3339(expires)]] as const)),
-    ...(nextRotate === undefined ? [] : ([['rotates', rfc3339(nextRotate)]] as const)),
+    ...(expires === undefined ? [] : ([['expiry', new Date(expires)]] as const)),
+    ...(nextRotate === undefined ? [] : ([['rotates', new Date(nextRotate)]] as const)),
     ...(access.length === 0 ? [] : ([['access', access]] as const)),
   ]);
 }
@@ -94,8 +94,4 @@ function scopeTag(run: Execution, scope: string): string {
     .sort((a, b) => (a.role === b.role ? 0 : a.role === 'requirer' ? -1 : 1))
     .map(({ application, endpoint }) => `${application}.${endpoint}`);
   return text.length === 0 ? scope : `relation-${text.join('#')}`;
-}
-
-function rfc3339(time: number): string {
-  return new Date(time).toISOString().replace(/\.\d+Z$/, 'Z');
 }
