@@ -39,6 +39,8 @@ export function etcdConfig(world: Snapshot, address: string, plan: EtcdPlan): st
     // With the check on, etcd refuses a second change of members for about five seconds; the charm
     // has its own check, that every voter answers.
     'strict-reconfig-check': false,
+    // Patroni and the agent speak HTTP to etcd. With a configuration file the gateway is off.
+    'enable-grpc-gateway': true,
     // On by default on the command line, off by default in a file; Patroni and the agent need it.
     'enable-grpc-gateway': true,
     'client-transport-security': security,
