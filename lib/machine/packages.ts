@@ -12,7 +12,7 @@ import { run } from './run.ts';
 export interface Program {
   /** Absolute path. */
   path: string;
-  /** Arguments that make it print its version. */
+  /** Arguments that make it print its version; none: only whether it is there. */
   version: readonly string[];
 }
 
@@ -70,6 +70,7 @@ async function stampOf(path: string): Promise<string | undefined> {
 }
 
 async function ask({ path, version }: Program): Promise<string> {
+  if (version.length === 0) return '';
   const { stdout, stderr } = await run(path, version, { timeoutMs: 20_000, accept: [0, 1] });
   return /\d+(?:\.\d+)+/.exec(`${stdout}\n${stderr}`)?.[0] ?? '';
 }

@@ -26,7 +26,7 @@ import { addresses, certificate, passwords, ports } from './decide/identity.ts';
 import { agentCopy, commands, directories, packages, storage } from './decide/machine.ts';
 import { options } from './decide/options.ts';
 import { patroni, systemIdentity } from './decide/patroni.ts';
-import { residents, services } from './decide/services.ts';
+import { agentRevision, residents, services } from './decide/services.ts';
 import { status } from './decide/status.ts';
 import { voters } from './decide/voters.ts';
 import type { Snapshot } from './model/snapshot.ts';
@@ -52,6 +52,7 @@ const DECIDERS: readonly Decider[] = [
   voters,
   // What runs
   services,
+  agentRevision,
   patroni,
   systemIdentity,
   desired,

@@ -1,5 +1,6 @@
 /** Steps on etcd's membership, and on the etcd of this unit. */
-import { rm } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { etcdFacts } from '../model/etcd-facts.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import { createEtcd } from '../workload/etcd.ts';
@@ -39,12 +40,19 @@ export const etcdSteps: Families<EtcdSteps> = {
     async apply(_, { world }) {
       const { etcdData, etcdConfig } = world().layout;
       // The configuration last: it says that there is something to remove.
-      await rm(etcdData, { recursive: true, force: true });
+      await emptyDirectory(etcdData);
       await rm(etcdConfig, { force: true });
       return undefined;
     },
   },
 };
+
+/** The directory itself stays: its owner could not make it again. */
+export async function emptyDirectory(path: string): Promise<void> {
+  for (const name of await readdir(path)) {
+    await rm(join(path, name), { recursive: true, force: true });
+  }
+}
 
 /** Speaks to the etcd in force with the unit's own certificate. */
 export async function withEtcd<T>(

@@ -5,7 +5,7 @@
  * Every part may be repeated. The epoch in this unit's databag tells members of the lost etcd that
  * come back later that theirs is the past.
  */
-import { rm, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { poll } from '../../../lib/std/clock.ts';
 import { OperatorError } from '../../../lib/std/errors.ts';
 import { readIfExists, writeAtomic } from '../../../lib/std/files.ts';
@@ -14,6 +14,7 @@ import { clientUrl, peerUrl } from '../model/etcd-facts.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import { createEtcd } from '../workload/etcd.ts';
 import { unitServices } from '../workload/services.ts';
+import { emptyDirectory } from './etcd.ts';
 import type { Families, Tools } from './tools.ts';
 
 const STOP_MS = 30_000;
@@ -43,7 +44,7 @@ async function startAlone(tools: Tools, address: string, epoch: number): Promise
   const services = unitServices(world.layout, tools.context);
   await services.down('etcd');
   await services.stopped('etcd', STOP_MS);
-  await rm(world.layout.etcdData, { recursive: true, force: true });
+  await emptyDirectory(world.layout.etcdData);
   const initialCluster = `${world.unit.member}=${peerUrl(address)}`;
   const plan = { state: 'new' as const, epoch, initialCluster, memberId: '' };
   await writeAtomic(world.layout.etcdConfig, etcdConfig(world, address, plan), owner(world));

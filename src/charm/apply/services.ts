@@ -2,6 +2,7 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { digestOf } from '../../../lib/std/digest.ts';
 import { OperatorError } from '../../../lib/std/errors.ts';
+import { readIfExists } from '../../../lib/std/files.ts';
 import { agentClient } from '../workload/agent.ts';
 import { loadedFile, unitServices } from '../workload/services.ts';
 import type { Families, Tools } from './tools.ts';
@@ -113,8 +114,8 @@ export const serviceSteps: Families<ServiceSteps> = {
 
 /** What a service reads when it starts is what lies there now. */
 async function note(tools: Tools, name: string): Promise<void> {
-  const { layout, files } = tools.world();
-  const config = name === 'patroni' ? files[layout.patroniConfig] : undefined;
+  const { layout } = tools.world();
+  const config = name === 'patroni' ? await readIfExists(layout.patroniConfig) : undefined;
   if (config !== undefined) await writeFile(loadedFile(layout, name), digestOf(config));
 }
 

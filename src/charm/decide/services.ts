@@ -31,6 +31,14 @@ export const residents: Decider = (world) => {
   });
 };
 
+/** A restart that was missed, as when the hook died between definition and restart. */
+export const agentRevision: Decider = ({ agent, program, services: { agent: service } }) => {
+  if (!agent.known || agent.value.revision === program.agentRevision) return [];
+  if (service?.spec?.command.at(-1) !== program.agentRevision) return [];
+  const why = `it runs revision ${agent.value.revision}`;
+  return [step('restart-service', { name: 'agent' }, why)];
+};
+
 /** Undefined while a program it needs is not there. */
 export function serviceSpec(name: ServiceName, world: Snapshot): ServiceSpec | undefined {
   const { layout, machine, program } = world;
@@ -55,7 +63,8 @@ export function serviceSpec(name: ServiceName, world: Snapshot): ServiceSpec | u
     case 'agent': {
       if (!program.agentCopies.includes(program.agentRevision)) return undefined;
       const entry = `${layout.agent}/${program.agentRevision}/${AGENT_ENTRY}`;
-      return { command: [program.node, entry, layout.root], env: { HOME: layout.root } };
+      const args = ['--dir', layout.root, '--revision', program.agentRevision];
+      return { command: [program.node, entry, ...args], env: { HOME: layout.root } };
     }
   }
 }

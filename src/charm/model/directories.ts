@@ -31,6 +31,7 @@ export function directoryWishes(layout: Layout): DirectoryWish[] {
     charm(layout.agent),
     charm(layout.bin, 0o755),
     servers(layout.run),
+    servers(layout.etcdData),
     ...storage,
   ];
 }

@@ -55,12 +55,18 @@ interface InfoStanza {
   name: string;
   status: { code: number; message: string };
   db?: { id: number; 'system-id': number | string }[];
-  archive?: { min: string | null; max: string | null; database: { id: number } }[];
+  archive?: { id: string; min: string | null; max: string | null }[];
   backup?: InfoBackup[];
 }
 
 /** pgBackRest's code for a stanza of which there is nothing in the repository. */
 const MISSING_STANZA = 1;
+
+/** Names of the archive's directories (`15-1`), from the same document. */
+export function archiveIds(json: string, stanza: string): string[] {
+  const all = JSON.parse(json) as InfoStanza[];
+  return (all.find(({ name }) => name === stanza)?.archive ?? []).map(({ id }) => id);
+}
 
 /** @param json of `info` for the whole repository. @throws Error when it is not that */
 export function parseInfo(json: string, stanza: string, timelines: Timeline[]): Repository {

@@ -101,7 +101,7 @@ export interface PeerView {
 
 export interface JobView {
   id: string;
-  kind: 'backup' | 'restore' | 'stanza';
+  kind: 'backup' | 'restore' | 'stanza' | 'list';
   state: 'running' | 'done' | 'failed' | 'cancelled';
   startedAt: number;
   endedAt: number | undefined;

@@ -19,7 +19,7 @@ const PROGRAMS = {
   etcdctl: { path: '/usr/bin/etcdctl', version: ['version'], package: 'etcd-client' },
   pgbouncer: { path: '/usr/sbin/pgbouncer', version: ['--version'], package: 'pgbouncer' },
   pgbackrest: { path: '/usr/bin/pgbackrest', version: ['version'], package: 'pgbackrest' },
-  runsvdir: { path: '/usr/bin/runsvdir', version: ['-h'], package: 'runit' },
+  runsvdir: { path: '/usr/bin/runsvdir', version: [], package: 'runit' },
 } as const;
 
 export async function observeMachine(base: string): Promise<MachineFacts> {
