@@ -4,6 +4,7 @@
  */
 import { messageOf } from '../../../lib/std/errors.ts';
 import type { Log } from '../../../lib/std/log.ts';
+import { SYSTEM_USERS } from '../../charm/model/hba.ts';
 import { known, unknown } from '../../charm/model/world.ts';
 import type { SqlPort } from '../../charm/workload/ports.ts';
 import type { Clients } from '../clients.ts';
@@ -120,6 +121,7 @@ async function read(
   if (facts === undefined || facts.recovery) return undefined;
   const rows = (roles ?? []) as unknown as RoleRow[];
   const { superuser, replicationUser } = clients.desired.postgres;
+  const own = new Set<string>([...SYSTEM_USERS, superuser, replicationUser]);
   return {
     address,
     database: {
@@ -136,7 +138,7 @@ async function read(
     // Nobody with more than a client's rights comes in through the pooler.
     users: rows
       .filter((row) => row.login && !row.superuser && !row.replication && !row.expired)
-      .filter((row) => row.name !== superuser && row.name !== replicationUser)
+      .filter((row) => !own.has(row.name))
       .filter((row) => row.verifier?.startsWith('SCRAM-SHA-256$'))
       .map((row) => ({ name: row.name, verifier: row.verifier ?? '' })),
     replication: (standbys ?? []).map((row) => ({
