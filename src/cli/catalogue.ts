@@ -126,6 +126,11 @@ export const catalogue: readonly CommandEntry[] = [
     load: async () => (await import('./commands/show-application.ts')).showApplication,
   },
   {
+    names: ['show-status-log'],
+    summary: 'Show past statuses of a unit or application',
+    load: async () => (await import('./commands/show-status-log.ts')).showStatusLog,
+  },
+  {
     names: ['resolved', 'resolve'],
     summary: 'Mark unit errors resolved and run the failed hook again',
     load: async () => (await import('./commands/resolved.ts')).resolved,

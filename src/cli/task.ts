@@ -57,7 +57,7 @@ export async function seeThrough(
   }
   const count = tasks.length === 1 ? '1 task' : `${tasks.length} tasks`;
   call.out.say(`Running operation ${operation} with ${count}`);
-  for (const { id, unit } of tasks) call.out.say(`  - task ${id} on ${unitTag(unit)}`);
+  for (const { id, unit } of tasks) call.out.say(`  - task ${id} on ${receiverTag(unit)}`);
   call.out.say('');
   for (const failure of failures) call.out.say(failure);
   if (background) {
@@ -169,6 +169,7 @@ function verdict(tasks: readonly TaskView[]): number {
   });
 }
 
-function unitTag(unit: string): string {
-  return `unit-${unit.replace('/', '-')}`;
+/** A command for a machine has the machine's id in place of a unit's name. */
+function receiverTag(receiver: string): string {
+  return receiver.includes('/') ? `unit-${receiver.replace('/', '-')}` : `machine-${receiver}`;
 }

@@ -14,6 +14,7 @@ import type {
   OperationView,
   SecretsDocument,
   StatusAnswer,
+  StatusLogLine,
   StorageDocument,
   UnitDetails,
 } from './api/documents.ts';
@@ -197,6 +198,7 @@ export interface Verbs {
     };
     answer: LogLine[];
   };
+  'status-log': { request: { entity: string; limit?: number }; answer: StatusLogLine[] };
   power: { request: { target: string; on: boolean }; answer: Told };
   place: { request: { target: string }; answer: { unit: string; directory: string } };
 }

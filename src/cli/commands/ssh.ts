@@ -6,14 +6,13 @@
  * without arguments.
  */
 import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import { UsageError } from '../../../lib/contract/gnuflag.ts';
 import type { Command } from '../command.ts';
 
-/** A login shell would read /etc/profile and lose the PATH that the charm's profile sets. */
-const PREPARE = 'if [ -r ./profile ]; then . ./profile; fi;';
+/** Not a login shell: /etc/profile would set another PATH than the charm's profile. */
+const PREPARE = 'if [ -r ./profile ]; then . ./profile; fi';
 
 export const ssh: Command = {
   name: 'ssh',
@@ -40,24 +39,26 @@ export const ssh: Command = {
   },
 };
 
+interface Place {
+  unit: string;
+  directory: string;
+}
+
+/** @returns its exit code, as ssh passes it on */
 function shell(
-  { unit, directory }: { unit: string; directory: string },
+  { unit, directory }: Place,
   command: string,
   env: Record<string, string | undefined>,
 ): Promise<number> {
-  const interactive = command === '';
-  const prompt = `PS1='${unit}:\\w\\$ '`;
-  // Interactive bash reads its --rcfile after the environment is set; a command needs no rcfile.
-  const args = interactive
-    ? ['--noprofile', '--rcfile', '/dev/fd/3', '-i']
-    : ['--noprofile', '--norc', '-c', `${PREPARE} ${command}`];
-  const child = spawn('/bin/bash', args, {
+  const interactive = process.stdin.isTTY === true ? `-i` : '';
+  // What the profile exports outlives the exec. A shell that is not interactive drops PS1.
+  const ownShell = `export PS1='${unit}:\\w\\$ '; exec /bin/bash --noprofile --norc ${interactive}`;
+  const wanted = command === '' ? ownShell : command;
+  const child = spawn('/bin/bash', ['--noprofile', '--norc', '-c', `${PREPARE}\n${wanted}`], {
     cwd: directory,
     env: cleanEnvironment(unit, directory, env),
-    stdio: ['inherit', 'inherit', 'inherit', interactive ? 'pipe' : 'ignore'],
+    stdio: 'inherit',
   });
-  const startup = child.stdio[3];
-  if (interactive && startup && 'end' in startup) startup.end(`${prompt}\n${PREPARE}\n`);
   // Ctrl-C belongs to the shell; this process just waits for it.
   const ignore = () => {};
   process.on('SIGINT', ignore);
@@ -83,6 +84,5 @@ function cleanEnvironment(
     PATH: env['PATH'] ?? '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
     JUJU_UNIT_NAME: unit,
     JUJU_CHARM_DIR: join(directory, 'charm'),
-    ...(existsSync(join(directory, 'profile')) ? { PGCHARM_UNIT_DIR: directory } : {}),
   };
 }

@@ -234,3 +234,12 @@ export interface LogLine {
   module: string;
   message: string;
 }
+
+export interface StatusLogLine {
+  /** Milliseconds since the epoch. */
+  at: number;
+  /** `workload`, `juju-unit` or `application`. */
+  kind: string;
+  status: string;
+  message: string;
+}

@@ -16,7 +16,7 @@ import { execCommand, runAction, taskNumber } from '../operations/tasks.ts';
 import { addUnit, removeUnits } from '../operations/units.ts';
 import { addSecret, removeSecret, setAccess, updateSecret } from '../operations/user-secrets.ts';
 import { configDocument } from '../views/config.ts';
-import { logLines } from '../views/log.ts';
+import { logLines, statusLog } from '../views/log.ts';
 import { modelConfigDocument, modelDocument } from '../views/model.ts';
 import { secretDocument, secretsDocument } from '../views/secrets.ts';
 import { statusAnswer } from '../views/status.ts';
@@ -274,6 +274,10 @@ export const routes: { [V in Verb]: TypedRoute<V> } = {
       replay: flag,
     }),
     run: ({ model }, request) => logLines(model, request),
+  },
+  'status-log': {
+    schema: z.object({ entity: name, limit: z.number().int().min(1).max(1000).optional() }),
+    run: ({ model }, { entity, limit = 20 }) => statusLog(model, entity, limit),
   },
   power: {
     schema: z.object({ target: name, on: z.boolean() }),

@@ -1,6 +1,6 @@
 /** Lines of the model's log, chosen by level and entity. */
-import type { LogLine } from '../api/documents.ts';
-import type { Model } from '../operations/model.ts';
+import type { LogLine, StatusLogLine } from '../api/documents.ts';
+import { applicationNamed, type Model, unitNamed } from '../operations/model.ts';
 
 export interface LogRequest {
   /** Only lines after this id. */
@@ -50,6 +50,19 @@ function conditions(request: LogRequest): { where: string; values: (string | num
     values.push(entity);
   }
   return { where: parts.join(' AND '), values };
+}
+
+/**
+ * What the statuses of a unit or application were, oldest first.
+ *
+ * @throws OperatorError `not-found`
+ */
+export function statusLog({ store }: Model, entity: string, limit: number): StatusLogLine[] {
+  const named = entity.includes('/') ? unitNamed : applicationNamed;
+  const { name } = named(store, entity);
+  const sql = `SELECT at, kind, status, message FROM status_history WHERE entity = ?
+    ORDER BY id DESC LIMIT ?`;
+  return store.all<StatusLogLine>(sql, name, limit).toReversed();
 }
 
 /** `pg/0`, `unit-pg-0`, `pg` (all its units) or a pattern with `*`. */

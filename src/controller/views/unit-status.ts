@@ -64,6 +64,10 @@ export function workloadStanding(store: Store, unit: UnitRecord): Standing {
   if (failure !== undefined) {
     return { current: 'error', message: failure, sinceMs: unit.agent_since };
   }
+  if (unit.agent_status === 'lost') {
+    const message = `agent lost, see 'pgcharm show-status-log ${unit.name}'`;
+    return { current: 'unknown', message, sinceMs: unit.agent_since };
+  }
   return {
     current: unit.workload_status,
     message: unit.workload_message,
@@ -74,7 +78,9 @@ export function workloadStanding(store: Store, unit: UnitRecord): Standing {
 function agentStanding(store: Store, unit: UnitRecord): Standing {
   const failed = unit.agent_status === 'error' && hookFailure(store, unit) !== undefined;
   const current = failed ? 'idle' : unit.agent_status;
-  return { current, message: failed ? '' : unit.agent_message, sinceMs: unit.agent_since };
+  // The workload's line says both already.
+  const message = failed || current === 'lost' ? '' : unit.agent_message;
+  return { current, message, sinceMs: unit.agent_since };
 }
 
 /** `hook failed: "db-relation-changed" for web:database`, or undefined. */
