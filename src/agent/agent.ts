@@ -231,8 +231,8 @@ export class Agent {
     const { pooler, local } = this.#facts.now;
     return {
       generation: this.#pooler.written,
-      poolerUsers: pooler.known ? pooler.value.users : [],
-      hbaUsers: local.known ? local.value.hbaUsers : [],
+      ...(pooler.known ? { poolerUsers: pooler.value.users } : {}),
+      ...(local.known ? { hbaUsers: local.value.hbaUsers } : {}),
     };
   }
 

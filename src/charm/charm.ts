@@ -24,6 +24,7 @@ import { dynamic, rollingRestart } from './decide/dynamic.ts';
 import { etcd, etcdEndpoints } from './decide/etcd.ts';
 import { addresses, certificate, passwords, ports } from './decide/identity.ts';
 import { agentCopy, commands, directories, packages, storage } from './decide/machine.ts';
+import { observability } from './decide/observability.ts';
 import { options } from './decide/options.ts';
 import { patroni, systemIdentity } from './decide/patroni.ts';
 import { agentRevision, residents, services } from './decide/services.ts';
@@ -62,6 +63,7 @@ const DECIDERS: readonly Decider[] = [
   dynamic,
   rollingRestart,
   clients,
+  observability,
   status,
 ];
 

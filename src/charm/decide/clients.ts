@@ -152,8 +152,8 @@ function answer({ relation, request, facts }: Client, world: Snapshot): Decision
 
 /**
  * Units that can be reached and would still refuse the role: their pooler does not know it, or
- * their PostgreSQL's access rules do not. A unit that cannot be reached never holds up a client;
- * but when nobody answers at all, nobody would let it in.
+ * their PostgreSQL's access rules do not. A unit or a pooler that does not answer never holds up a
+ * client; but when none answers at all, none would let it in.
  */
 function unawareUnits(role: string, world: Snapshot): string[] {
   if (!world.agent.known) return [world.unit.name];
@@ -163,10 +163,11 @@ function unawareUnits(role: string, world: Snapshot): string[] {
     ? [{ unit: world.unit.name, aware: pooler.value.users.includes(role) }]
     : [];
   const others = Object.entries(peers).flatMap(([unit, peer]) => {
-    if (!peer.known) return [];
+    if (!peer.known || peer.value.poolerUsers === undefined) return [];
+    const { poolerUsers, hbaUsers } = peer.value;
     // A member that is still being cloned has no access rules in force yet.
-    const admitted = !serving.has(unit) || peer.value.hbaUsers.includes(role);
-    return [{ unit, aware: admitted && peer.value.poolerUsers.includes(role) }];
+    const admitted = !serving.has(unit) || (hbaUsers?.includes(role) ?? true);
+    return [{ unit, aware: admitted && poolerUsers.includes(role) }];
   });
   const reached = [...own, ...others];
   if (reached.length === 0) return [world.unit.name];

@@ -95,8 +95,10 @@ export interface PoolerView {
 }
 export interface PeerView {
   generation: number;
-  poolerUsers: string[];
-  hbaUsers: string[];
+  /** Undefined while its pooler does not answer. */
+  poolerUsers?: string[];
+  /** Undefined while its PostgreSQL does not answer. */
+  hbaUsers?: string[];
 }
 
 export interface JobView {
