@@ -40,8 +40,11 @@ export async function socketTransport(
     // Nothing passes argv here; base64 keeps a trailing `=` or an empty line of a value whole.
     withSecret: (content, use) =>
       use(
-        Object.entries(content).map(
-          ([key, value]) => `${key}#base64=${Buffer.from(value, 'utf8').toString('base64')}`,
+        Object.entries(content).map(([key, value]) =>
+          // `key=` is refused as a word without a value; an empty file is an empty value.
+          value === ''
+            ? `${key}#file=/dev/null`
+            : `${key}#base64=${Buffer.from(value, 'utf8').toString('base64')}`,
         ),
       ),
     close: () =>
