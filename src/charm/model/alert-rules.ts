@@ -20,7 +20,9 @@ function alert(
   };
 }
 
-const cluster = 'juju_model, juju_model_uuid, juju_application, scope';
+/** One result for a cluster, however many units report it. */
+const application = 'juju_model, juju_application';
+const cluster = `${application}, scope`;
 
 const patroni: RuleGroup = {
   name: 'patroni',
@@ -133,4 +135,116 @@ const hosts: RuleGroup = {
   ],
 };
 
-export const alertRules: RuleGroup[] = [patroni, hosts];
+const members: RuleGroup = {
+  name: 'members',
+  rules: [
+    alert(
+      'PostgresqlReplicaNotStreaming',
+      {
+        expr:
+          `max by (${application}, member) (pgcharm_cluster_member_streaming{%%topology%%}) == 0 ` +
+          `unless max by (${application}, member) ` +
+          '(pgcharm_cluster_member_role{%%topology%%, role=~"primary|standby-leader"}) == 1',
+        after: '5m',
+        severity: 'warning',
+      },
+      [
+        'Replica {{ $labels.member }} does not stream from the primary',
+        'It cannot take over, and with synchronous replication commits may wait for it.',
+      ],
+    ),
+    alert(
+      'EtcdMemberUnhealthy',
+      {
+        expr: `max by (${application}, member) (pgcharm_etcd_member_healthy{%%topology%%}) == 0`,
+        after: '2m',
+        severity: 'warning',
+      },
+      [
+        'No unit reaches the etcd voter {{ $labels.member }}',
+        'With a majority of the voters lost no failover can happen.',
+      ],
+    ),
+    alert(
+      'AgentCannotWakeCharm',
+      { expr: 'pgcharm_agent_wake_failures{%%topology%%} > 3', after: '10m', severity: 'warning' },
+      [
+        'The agent of {{ $labels.juju_unit }} cannot reach its controller',
+        'The database goes on; changes wait until the controller is back.',
+      ],
+    ),
+  ],
+};
+
+const pooler: RuleGroup = {
+  name: 'pooler',
+  rules: [
+    alert(
+      'PgbouncerDown',
+      { expr: 'pgcharm_pooler_up{%%topology%%} == 0', after: '2m', severity: 'critical' },
+      [
+        'The pooler of {{ $labels.juju_unit }} does not answer',
+        'Clients that name one host only cannot connect there.',
+      ],
+    ),
+    alert(
+      'PgbouncerPaused',
+      { expr: 'pgcharm_pooler_paused{%%topology%%} == 1', after: '2m', severity: 'critical' },
+      [
+        'The pooler of {{ $labels.juju_unit }} holds its clients',
+        'A switchover pauses for seconds. Somebody else has paused it, or a switchover hangs.',
+      ],
+    ),
+    alert(
+      'PgbouncerClientsWaiting',
+      {
+        expr: 'pgcharm_pooler_clients{%%topology%%, state="waiting"} > 0',
+        after: '5m',
+        severity: 'warning',
+      },
+      [
+        'Clients of {{ $labels.juju_unit }} wait for a server connection',
+        'All connections of a pool are in use: look for long transactions.',
+      ],
+    ),
+  ],
+};
+
+const backup: RuleGroup = {
+  name: 'backup',
+  rules: [
+    alert(
+      'BackupTooOld',
+      {
+        expr:
+          `(time() - max by (${application}) ` +
+          '(pgcharm_backup_last_stop_timestamp_seconds{%%topology%%}) > 604800) ' +
+          `and on (${application}) ` +
+          `(max by (${application}) (pgcharm_backup_count{%%topology%%}) > 0)`,
+        after: '10m',
+        severity: 'warning',
+      },
+      [
+        'The newest backup of {{ $labels.juju_application }} is older than a week',
+        'Run create-backup, and find out why none was made.',
+      ],
+    ),
+    alert(
+      'BackupNotArchiving',
+      {
+        expr:
+          `(max by (${application}) (pgcharm_backup_archiving{%%topology%%}) == 0) ` +
+          `and on (${application}) ` +
+          `(max by (${application}) (pgcharm_backup_repository_ok{%%topology%%}) == 1)`,
+        after: '10m',
+        severity: 'critical',
+      },
+      [
+        'The write-ahead log of {{ $labels.juju_application }} is not archived',
+        'Nothing after the newest backup could be restored, and the log fills the disk.',
+      ],
+    ),
+  ],
+};
+
+export const alertRules: RuleGroup[] = [patroni, members, pooler, backup, hosts];

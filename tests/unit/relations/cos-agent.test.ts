@@ -1,14 +1,20 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { type CosAgentOffer, cosAgentData } from '../../../lib/relations/cos-agent.ts';
 import { readCosAgent } from '../../../lib/relations/cos-agent-reader.ts';
+import { streamLog } from '../../../lib/std/log.ts';
+import { metricsListener } from '../../../src/agent/server/metrics.ts';
 import { scrapeJobs } from '../../../src/charm/decide/observability.ts';
 import { alertRules } from '../../../src/charm/model/alert-rules.ts';
+import { type AgentWorld, unknown } from '../../../src/charm/model/world.ts';
 
 const topology = {
   model: 'main',
@@ -78,11 +84,37 @@ describe('cos_agent', () => {
 
   test('no topology is left open in any rule', () => {
     assert.doesNotMatch(cosAgentData(topology, offer).config, /%%/);
-    const selectors = alertRules.flatMap((group) => group.rules.map((rule) => rule.expr));
-    for (const expr of selectors) {
-      const metrics = expr.match(/\b(patroni_\w+|up)\b/g) ?? [];
-      const bound = expr.match(/\b(patroni_\w+|up)\{%%topology%%\}/g) ?? [];
+    for (const { expr } of alertRules.flatMap((group) => group.rules)) {
+      const metrics = expr.match(/\b(patroni_\w+|pgcharm_\w+|up)\b/g) ?? [];
+      const bound = expr.match(/\b(patroni_\w+|pgcharm_\w+|up)\{%%topology%%[,}]/g) ?? [];
+      assert.ok(metrics.length > 0, expr);
       assert.equal(bound.length, metrics.length, expr);
+    }
+  });
+
+  test('the agent exposes every metric of its own that a rule is about', async () => {
+    const nowhere = unknown('not in this test');
+    const world = { cluster: nowhere, etcd: nowhere, database: nowhere, backup: nowhere, jobs: [] };
+    const source = {
+      world: () => ({ ...world, pooler: nowhere, generation: 1 }) as unknown as AgentWorld,
+      console: () => assert.fail('there is no pooler'),
+      wakes: () => ({ wakes: 0, failures: 0 }),
+    };
+    const server = createServer(metricsListener(source, streamLog(process.stderr)));
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    try {
+      const { port } = server.address() as AddressInfo;
+      const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+      const exposed = new Set(text.match(/(?<=^# TYPE )\w+/gm));
+      const exprs = alertRules.flatMap((group) => group.rules.map((rule) => rule.expr)).join(' ');
+      const used = [...new Set(exprs.match(/\bpgcharm_\w+/g))];
+      assert.ok(used.length >= 8);
+      assert.deepEqual(
+        used.filter((metric) => !exposed.has(metric)),
+        [],
+      );
+    } finally {
+      server.close();
     }
   });
 
