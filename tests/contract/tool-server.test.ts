@@ -1,0 +1,238 @@
+/** The socket of a unit: who may connect, what it refuses, in which order it answers. */
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { copyFileSync, statSync, writeFileSync } from 'node:fs';
+import { createConnection } from 'node:net';
+import { join } from 'node:path';
+import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
+import { promisify } from 'node:util';
+import { answerReader, socketTransport } from '../../lib/hooks/socket.ts';
+import type { ToolAnswer } from '../../lib/hooks/transport.ts';
+import { OperatorError } from '../../lib/std/errors.ts';
+import { ToolServer } from '../../src/controller/tools/server.ts';
+import type { Session } from '../../src/controller/tools/session.ts';
+import { aModel, type Model, type Served, serve } from '../support/contract-model.ts';
+
+let model: Model;
+let current: Session | undefined;
+let served: Served;
+const executed: string[] = [];
+
+before(async () => {
+  served = await serve(
+    () => current,
+    async (unit, command) => {
+      executed.push(command);
+      await new Promise((resolve) => setImmediate(resolve));
+      return { code: 3, stdout: `${unit}\n`, stderr: `${command}\n` };
+    },
+  );
+});
+after(() => served.close());
+beforeEach(() => {
+  model = aModel();
+  current = model.session();
+});
+afterEach(() => model.close());
+
+/** Sends bytes as they are and collects answers until there are `count`, or the server hangs up. */
+function exchange(bytes: string | Buffer, count: number): Promise<ToolAnswer[]> {
+  return new Promise((resolve, reject) => {
+    const socket = createConnection(served.socket);
+    const answers: ToolAnswer[] = [];
+    const read = answerReader((answer) => {
+      answers.push(answer);
+      if (answers.length === count) socket.destroy();
+    });
+    socket.on('data', read);
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EPIPE' && error.code !== 'ECONNRESET') reject(error);
+    });
+    socket.on('close', () => resolve(answers));
+    socket.write(bytes);
+  });
+}
+
+const line = (request: object) => `${JSON.stringify(request)}\n`;
+const ask = (request: object) => ({ context: 'c-1', dir: '/', args: [], ...request });
+const refused = (why: string) => ({ code: 1, stdout: '', stderr: `ERROR bad request: ${why}\n` });
+
+describe('the socket', () => {
+  test('is for its owner only', () => {
+    assert.equal(statSync(served.socket).mode & 0o777, 0o600);
+  });
+
+  test('with too long a path is refused with a hint', async () => {
+    const path = `/tmp/${'x'.repeat(103)}`;
+    const server = new ToolServer(path, served.server.handlers);
+    await assert.rejects(server.listen(), (error) => {
+      assert.ok(error instanceof OperatorError);
+      assert.equal(error.code, 'socket-path-too-long');
+      assert.match(error.hint ?? '', /PGCHARM_DIR/);
+      return true;
+    });
+  });
+
+  test('replaces what a killed controller left behind, and goes when closed', async () => {
+    const path = join(model.dir, 'left.socket');
+    writeFileSync(path, '');
+    const server = new ToolServer(path, served.server.handlers);
+    await server.listen();
+    assert.ok(statSync(path).isSocket());
+    await server.close();
+    assert.throws(() => statSync(path), /ENOENT/);
+  });
+});
+
+describe('requests', () => {
+  const table: [string, object, string][] = [
+    ['without a command', ask({ tool: '' }), 'command not specified'],
+    ['from a relative directory', ask({ tool: 'is-leader', dir: 'x' }), 'Dir is not absolute'],
+    [
+      'for another hook',
+      ask({ tool: 'is-leader', context: 'b' }),
+      'expected context id "c-1", got "b"',
+    ],
+    ['for an unknown tool', ask({ tool: 'rm' }), 'unknown command: rm'],
+    ['for a property of objects', ask({ tool: 'constructor' }), 'unknown command: constructor'],
+    ['with words that are none', ask({ tool: 'is-leader', args: [1] }), 'not a request'],
+  ];
+  for (const [what, request, why] of table) {
+    test(`${what} are refused`, async () => {
+      assert.deepEqual(await exchange(line(request), 1), [refused(why)]);
+    });
+  }
+
+  for (const text of ['', '{', '[]', 'null', '"x"', '{"tool":5}', '\u0000', '{"args":{}}']) {
+    test(`that are ${JSON.stringify(text)} are refused, and the next one is served`, async () => {
+      const bytes = `${text}\n${line(ask({ tool: 'is-leader' }))}`;
+      const [first, second] = await exchange(bytes, 2);
+      assert.equal(first?.code, 1);
+      assert.deepEqual(second, { code: 0, stdout: 'True\n', stderr: '' });
+    });
+  }
+
+  test('that never end are cut off', async () => {
+    assert.deepEqual(await exchange(Buffer.alloc(33 * 1024 * 1024, 'x'), 1), []);
+  });
+
+  test('while nothing runs are refused', async () => {
+    current = undefined;
+    const answers = await exchange(line(ask({ tool: 'is-leader' })), 1);
+    assert.deepEqual(answers, [refused('expected context id "", got "c-1"')]);
+  });
+
+  test('in pieces of one byte are understood', async () => {
+    const bytes = Buffer.from(line(ask({ tool: 'state-set', args: ['k=ü'] })));
+    const transport = await new Promise<ToolAnswer>((resolve) => {
+      const socket = createConnection(served.socket);
+      socket.setNoDelay(true);
+      socket.on(
+        'data',
+        answerReader((answer) => {
+          socket.destroy();
+          resolve(answer);
+        }),
+      );
+      void (async () => {
+        for (const byte of bytes) {
+          await new Promise((sent) => socket.write(Buffer.from([byte]), sent));
+        }
+      })();
+    });
+    assert.equal(transport.code, 0);
+  });
+
+  test('of one connection are answered in order, each seeing the ones before', async () => {
+    const transport = await socketTransport(served.socket, 'c-1', '/');
+    const calls = Array.from({ length: 50 }, (_, index) => [
+      transport.call('state-set', [`k=${index}`]),
+      transport.call('state-get', ['k']),
+    ]).flat();
+    const answers = await Promise.all(calls);
+    const read = answers.filter((_, index) => index % 2 === 1).map(({ stdout }) => stdout);
+    assert.deepEqual(
+      read,
+      Array.from({ length: 50 }, (_, index) => `${index}\n`),
+    );
+    await transport.close();
+  });
+
+  test('that want stdin are answered with the code that asks for it', async () => {
+    const request = ask({ tool: 'relation-set', args: ['-r', '3', '--file', '-'] });
+    const stderr = 'hook tool requires stdin, none supplied';
+    const [first, second] = await exchange(line(request) + line({ ...request, stdin: 'a: b' }), 2);
+    assert.deepEqual(first, { code: 254, stdout: '', stderr });
+    assert.equal(second?.code, 0);
+  });
+
+  test('outstanding when the controller goes are told so', async () => {
+    const path = join(model.dir, 's');
+    const server = new ToolServer(path, {
+      session: () => current,
+      exec: () => new Promise(() => {}),
+    });
+    await server.listen();
+    const transport = await socketTransport(path, '', '/');
+    const outstanding = transport.call('juju-exec', ['web/0', 'sleep']);
+    await server.close();
+    await assert.rejects(outstanding, { code: 'controller-gone' });
+    await assert.rejects(transport.call('is-leader', []), { code: 'controller-gone' });
+  });
+});
+
+describe('juju-exec', () => {
+  const execute = promisify(execFile);
+  let program: string;
+  before(() => {
+    // As installed: D/bin/juju-exec, the unit's socket at D/agents/unit-web-0/agent.socket.
+    program = join(served.bin, 'juju-exec');
+    copyFileSync(join(served.bin, 'is-leader'), program);
+  });
+
+  async function juju(words: string[], env: Record<string, string> = {}): Promise<ToolAnswer> {
+    try {
+      const options = { env: { PATH: '/usr/bin:/bin', ...env } };
+      const { stdout, stderr } = await execute(program, words, options);
+      return { code: 0, stdout, stderr };
+    } catch (error) {
+      const { code, stdout, stderr } = error as ToolAnswer;
+      return { code, stdout, stderr };
+    }
+  }
+
+  test('runs a command through the unit and answers with its outcome', async () => {
+    const command = 'JUJU_DISPATCH_PATH=hooks/agent_notified ./dispatch';
+    const answer = { code: 3, stdout: 'web/0\n', stderr: `${command}\n` };
+    assert.deepEqual(await juju(['web/0', command]), answer);
+    assert.equal(executed.at(-1), command);
+  });
+
+  test('with -u takes the words of the command one by one', async () => {
+    assert.equal((await juju(['-u', 'web/0', 'echo', 'a'])).stderr, 'echo a\n');
+  });
+
+  test('refuses in words', async () => {
+    const table: [string[], RegExp][] = [
+      [[], /^ERROR missing unit-name$/m],
+      [['web/0'], /^ERROR missing commands$/m],
+      [['web/0', 'a', 'b'], /^ERROR unrecognized args: /m],
+      [['../x/0', 'a'], /is not a valid unit name/],
+      [['web/7', 'a'], /^ERROR unit "web\/7" not found on this machine$/m],
+    ];
+    for (const [words, expected] of table) {
+      const { code, stderr } = await juju(words);
+      assert.equal(code, 1);
+      assert.match(stderr, expected);
+    }
+  });
+
+  test('refuses to run within a hook, which would wait for itself', async () => {
+    const { code, stderr } = await juju(['web/0', 'a'], { JUJU_CONTEXT_ID: 'c-1' });
+    assert.equal(code, 1);
+    assert.match(
+      stderr,
+      /^ERROR juju-exec cannot be called from within a hook, have context "c-1"$/m,
+    );
+  });
+});
