@@ -74,9 +74,16 @@ export function hasCertificate(world: Snapshot): boolean {
   return [ca, cert, key].every((path) => world.files[path] !== undefined);
 }
 
+/**
+ * Where the unit is reached, and where it comes from: etcd compares the source of a connection from
+ * another member with the certificate that the member shows.
+ */
 function certificateAddresses({ unit }: Snapshot): string[] {
-  const all = [unit.address, unit.clientAddress].filter((address) => address !== undefined);
-  return [...new Set(all)];
+  if (unit.address === undefined) return [];
+  const sources = unit.egress
+    .map((network) => /^([^/]+)\/(?:32|128)$/.exec(network)?.[1])
+    .filter((address) => address !== undefined);
+  return [...new Set([unit.address, unit.clientAddress ?? unit.address, ...sources])];
 }
 
 /** The keys whose values differ, or undefined when none does. */

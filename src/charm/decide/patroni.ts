@@ -51,6 +51,7 @@ export function wantedConfig(world: Snapshot): string | undefined {
     etcdEndpoints: facts.endpoints,
     clientHba: hbaLines(accessRules(world)),
     peerNetworks: peerNetworks(world),
+    founds: systemIdentifier(world) === undefined && mayFound(world),
     archiveCommand: undefined,
   });
 }

@@ -41,8 +41,6 @@ export function etcdConfig(world: Snapshot, address: string, plan: EtcdPlan): st
     'strict-reconfig-check': false,
     // Patroni and the agent speak HTTP to etcd. With a configuration file the gateway is off.
     'enable-grpc-gateway': true,
-    // On by default on the command line, off by default in a file; Patroni and the agent need it.
-    'enable-grpc-gateway': true,
     'client-transport-security': security,
     'peer-transport-security': security,
     'auto-compaction-mode': 'periodic',

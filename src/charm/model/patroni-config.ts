@@ -28,6 +28,8 @@ export interface PatroniInput {
   clientHba: readonly string[];
   /** Where the application's units come from. */
   peerNetworks: readonly string[];
+  /** This unit creates the database: the settings that all members will share. */
+  founds: boolean;
   /** What archives a WAL file; undefined: nothing does. */
   archiveCommand: string | undefined;
 }
@@ -124,7 +126,7 @@ export function patroniConfig(world: Snapshot, input: PatroniInput): string | un
       key: tls.key,
     },
     bootstrap: {
-      dcs: dynamicConfig(world, input.options),
+      ...(input.founds ? { dcs: dynamicConfig(world, input.options) } : {}),
       initdb: [
         { encoding: 'UTF8' },
         { locale: 'C.UTF-8' },
