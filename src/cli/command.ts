@@ -69,7 +69,7 @@ export function keyValues(items: readonly string[]): Record<string, string> {
   return pairs;
 }
 
-/** `--format`, for commands whose document may be printed in several forms; the first is default. */
+/** `--format`, for documents that can be printed in several forms; the first is the default. */
 export function formatFlag(...formats: [string, ...string[]]): FlagSpec {
   const known = `unknown format`;
   return {

@@ -1,4 +1,4 @@
-/** Follows one answer of the controller as it changes, without polling: each wait is one request. */
+/** Follows one answer of the controller as it changes; does not poll: a wait is one request. */
 import type { Verb, Verbs } from '../controller/api.ts';
 import type { Api } from './client.ts';
 

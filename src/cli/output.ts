@@ -41,5 +41,5 @@ export function processOutput(quiet: boolean): Output {
 /** A document as `json` (one line, as Go writes it) or `yaml`. */
 export function formatted(document: unknown, format: string): string {
   if (format === 'json') return `${goJson(document)}\n`;
-  return stringify(document, { lineWidth: 0, aliasDuplicateObjects: false });
+  return stringify(document, { lineWidth: 0, aliasDuplicateObjects: false, indentSeq: false });
 }

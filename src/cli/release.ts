@@ -1,5 +1,5 @@
 /**
- * Installs the built controller into the installation: D/release/<hash>/, D/bin/, D/release/current.
+ * Installs the built controller: D/release/<hash>/, D/bin/ and the link D/release/current.
  *
  * Everything that will run is copied, so that nothing reads below the clone afterwards. It starts
  * and stops nothing.

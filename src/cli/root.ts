@@ -23,7 +23,9 @@ export function resolveRoot(env: Environment): string {
   if (longest > LONGEST_SOCKET_PATH) {
     throw new OperatorError({
       code: 'root-too-long',
-      message: `cannot use ${root}: sockets within it would have paths of ${longest} bytes, and Linux allows ${LONGEST_SOCKET_PATH}`,
+      message:
+        `cannot use ${root}: sockets within it would have paths of ${longest} bytes, ` +
+        `and Linux allows ${LONGEST_SOCKET_PATH}`,
       hint: 'set PGCHARM_DIR to a directory with a shorter name',
       retry: 'never',
     });

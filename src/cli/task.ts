@@ -161,10 +161,11 @@ function verdict(tasks: readonly TaskView[]): number {
   const lines = failed.map(
     ({ id, results }) => ` - id "${id}" with return code ${String(results['return-code'])}`,
   );
-  const some = failed.length === 1 ? 'the following task failed' : 'the following tasks failed';
+  const plural = failed.length === 1 ? '' : 's';
+  const some = `the following task${plural} failed`;
   throw new OperatorError({
     code: 'task-failed',
-    message: `${some}:\n${lines.join('\n')}\n\nuse 'juju show-task' to inspect the failure${failed.length === 1 ? '' : 's'}`,
+    message: `${some}:\n${lines.join('\n')}\n\nuse 'juju show-task' to inspect the failure${plural}`,
     retry: 'never',
   });
 }

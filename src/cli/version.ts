@@ -1,10 +1,7 @@
-/** Which Juju this program stands for, and which pgcharm it is. */
+/** Which pgcharm this is. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { clone } from './clone.ts';
-
-/** Juju's newest 4.0 patch release whose behaviour the controller follows. */
-export const CONTRACT_VERSION = '4.0.15';
 
 /** The version in package.json. */
 export function ownVersion(): string {

@@ -12,7 +12,7 @@ export const debugLog: Command = {
   usage: '',
   summary: 'Display log messages of the model.',
   details:
-    'On a terminal it goes on with new messages (--tail); elsewhere it ends after those there are.\n' +
+    'On a terminal it goes on with new messages (--tail); elsewhere it ends after those it has.\n' +
     'Standard output of hooks is logged at DEBUG: raise it with\n' +
     '`pgcharm model-config logging-config="<root>=INFO;unit=DEBUG"`.',
   examples: [

@@ -11,9 +11,9 @@ export const deploy: Command = {
   usage: '<charm file or bundle> [<application name>]',
   summary: 'Deploy a charm file as a new application, or a bundle.',
   details:
-    'The path begins with / or . and names a .charm file, a bundle YAML file, or a directory with a\n' +
-    'bundle.yaml. Deploying a bundle again changes only what differs: applications that exist are\n' +
-    'kept and get the options of the bundle, missing ones and missing relations are added.',
+    'The path begins with / or . and names a .charm file, a bundle YAML file, or a directory\n' +
+    'with a bundle.yaml. Deploying a bundle again changes only what differs: applications that\n' +
+    'exist are kept and get its options and charms; what is missing is added.',
   examples: [
     'pgcharm deploy ./postgresql.charm -n 3 --config profile=testing',
     'pgcharm deploy ./bundles/local.yaml',

@@ -121,7 +121,7 @@ export function onlyOne(name: string): Command {
     async run() {
       throw new OperatorError({
         code: 'one-model',
-        message: `cannot ${name.replaceAll('-', ' ')}: an installation has one controller with one model`,
+        message: `cannot ${name.replaceAll('-', ' ')}: there is one controller with one model`,
         hint: 'for another model, set PGCHARM_DIR to another directory',
         retry: 'never',
       });

@@ -5,7 +5,7 @@ import { told } from '../told.ts';
 export const powerOff: Command = power(
   'power-off',
   'Kill every process of a machine at once, as a power cut would.',
-  'Services are killed (SIGKILL), no hook runs, and nothing comes back until power-on. Files stay.\n' +
+  'Services are killed (SIGKILL), no hook runs, nothing comes back until power-on. Files stay.\n' +
     'The other units see a member that went away without a word. Not a command of Juju.',
   false,
 );

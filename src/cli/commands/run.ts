@@ -16,8 +16,8 @@ export const run: Command = {
   usage: '<unit> [<unit> ...] <action> [<key>=<value> ...]',
   summary: 'Run an action on the given units.',
   details:
-    'A unit may be given as <application>/leader. Keys with dots make nested maps. Waits for the\n' +
-    'results, at most --wait; progress of the action is shown as it comes.',
+    'A unit may be given as <application>/leader. Keys with dots make nested maps. Waits for\n' +
+    'the results, at most --wait; progress of the action is shown as it comes.',
   examples: [
     'pgcharm run postgresql/leader create-backup',
     'pgcharm run postgresql/1 promote-to-primary scope=unit --wait 2m',
@@ -77,7 +77,8 @@ function insert(params: Record<string, unknown>, setting: string, asText: boolea
     throw new UsageError(`argument "${setting}" must be of the form key.key.key...=value`);
   if (!PARAMETER.test(path)) {
     throw new UsageError(
-      `key "${path}" must start and end with lowercase alphanumeric, and contain only lowercase alphanumeric, hyphens and periods`,
+      `key "${path}" must start and end with lowercase alphanumeric, and contain only ` +
+        'lowercase alphanumeric, hyphens and periods',
     );
   }
   const text = setting.slice(split + 1);

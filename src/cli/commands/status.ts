@@ -1,7 +1,6 @@
 /** `pgcharm status`: the model at a glance, as text, JSON or YAML; `--watch` keeps it on screen. */
 
 import { UsageError } from '../../../lib/contract/gnuflag.ts';
-import { OperatorError } from '../../../lib/std/errors.ts';
 import type { StatusAnswer } from '../../controller/api/documents.ts';
 import { type Call, type Command, formatFlag } from '../command.ts';
 import { follow } from '../follow.ts';
@@ -60,11 +59,8 @@ function show(call: Call, format: string, answer: StatusAnswer): void {
   }
   const known = Object.keys(document.machines).length + Object.keys(document.applications).length;
   if (known === 0 && call.args.length > 0) {
-    throw new OperatorError({
-      code: 'nothing-matches',
-      message: 'nothing matched specified filter',
-      retry: 'never',
-    });
+    call.out.say('Nothing matched specified filter.');
+    return;
   }
   const relations = call.flags.bool('relations') || call.flags.bool('integrations');
   call.out.data(statusText(answer, { relations, storage: call.flags.bool('storage') }));

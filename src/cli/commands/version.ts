@@ -1,8 +1,9 @@
 /** `pgcharm version`: the Juju version whose contract this controller keeps. */
 import { arch } from 'node:os';
+import { CONTRACT_VERSION } from '../../../lib/contract/version.ts';
 import { type Command, formatFlag } from '../command.ts';
 import { formatted } from '../output.ts';
-import { CONTRACT_VERSION, ownVersion } from '../version.ts';
+import { ownVersion } from '../version.ts';
 
 export const version: Command = {
   name: 'version',

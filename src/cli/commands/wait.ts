@@ -101,7 +101,9 @@ function timedOut(lines: readonly Line[], goal: Goal, timeoutMs: number): Operat
     .map((line) => `  ${line.name}: ${line.status} ${line.agent} ${line.message}`.trimEnd());
   return new OperatorError({
     code: 'timed-out',
-    message: `timed out after ${formatDurationMs(timeoutMs)}; not yet ${goal}:\n${missing.join('\n')}`,
+    message: [`timed out after ${formatDurationMs(timeoutMs)}; not yet ${goal}:`, ...missing].join(
+      '\n',
+    ),
     hint: 'see `pgcharm debug-log --replay --level WARNING`',
     retry: 'now',
   });

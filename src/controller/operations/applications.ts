@@ -23,7 +23,7 @@ export function checkNewName({ store }: Model, name: string): void {
     throw refusal(
       'name-invalid',
       `invalid application name "${name}"`,
-      'lower-case letters, digits and hyphens, beginning with a letter; no hyphen before digits only',
+      'use lower-case letters, digits and hyphens; begin with a letter; end no part with digits only',
     );
   }
   if (findApplication(store, name) === undefined) return;
@@ -39,7 +39,8 @@ export function insertApplication(model: Model, wanted: NewApplication): Applica
   const { store } = model;
   const now = model.now();
   store.run(
-    `INSERT INTO application (name, charm_id, config, trust, base, constraints, storage_directives, created)
+    `INSERT INTO application
+       (name, charm_id, config, trust, base, constraints, storage_directives, created)
      VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
     wanted.name,
     wanted.charm.id,
@@ -101,7 +102,8 @@ export function removeApplications(model: Model, names: readonly string[], how: 
 function end(model: Model, { name }: Application, how: Removal): void {
   const { store } = model;
   store.run(
-    `UPDATE application SET life = 'dying', destroy_storage = max(destroy_storage, ?) WHERE name = ?`,
+    `UPDATE application SET life = 'dying', destroy_storage = max(destroy_storage, ?)
+     WHERE name = ?`,
     how.destroyStorage === true ? 1 : 0,
     name,
   );

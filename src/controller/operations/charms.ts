@@ -1,5 +1,5 @@
 /** Charms in the model: local revisions count up per name; what a charm assumes of a controller. */
-import { CONTRACT_VERSION } from '../version.ts';
+import { CONTRACT_VERSION } from '../../../lib/contract/version.ts';
 import type { CharmContent } from './charm-archive.ts';
 import { type Charm, charmById, type Model, refusal } from './model.ts';
 
@@ -8,7 +8,8 @@ export function addCharm({ store, now }: Model, content: CharmContent): Charm {
   const { name } = content.metadata;
   const revision = store.nextNumber(`charm/${name}`);
   store.run(
-    `INSERT INTO charm (name, revision, sha256, metadata, config, actions, manifest, version, created)
+    `INSERT INTO charm
+       (name, revision, sha256, metadata, config, actions, manifest, version, created)
      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     name,
     revision,
@@ -38,12 +39,11 @@ export function checkDeployable(content: CharmContent): void {
       'deploy it with Juju',
     );
   }
-  const unmet = assumes.filter((assumption) => !holds(assumption)).map(shown);
+  const unmet = assumes
+    .filter((assumption) => !holds(assumption))
+    .map((one) => `  - charm requires ${shown(one)}`);
   if (unmet.length === 0) return;
-  throw refusal(
-    'charm-unsupported',
-    `Charm cannot be deployed because:\n${unmet.map((text) => `  - charm requires ${text}`).join('\n')}`,
-  );
+  throw refusal('charm-unsupported', ['Charm cannot be deployed because:', ...unmet].join('\n'));
 }
 
 /** `juju`, `juju >= 3.6`, `{any-of: [...]}`, `{all-of: [...]}`; other features are not there. */

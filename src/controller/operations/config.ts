@@ -1,4 +1,4 @@
-/** `config`: sets and resets options of an application; units get config-changed when it differs. */
+/** `config`: sets and resets an application's options; units get config-changed when they differ. */
 import { isDeepStrictEqual } from 'node:util';
 import { isRecord, parseCharmYaml } from '../../../lib/contract/charm-yaml.ts';
 import {

@@ -58,7 +58,8 @@ export function setModelConfig(
     for (const [key, value] of Object.entries(change.set ?? {})) {
       if (!Object.hasOwn(modelOptions, key)) told.push(misspelled(key));
       store.run(
-        'INSERT INTO model_config VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value',
+        `INSERT INTO model_config VALUES (?, ?)
+         ON CONFLICT (key) DO UPDATE SET value = excluded.value`,
         key,
         checked(key, value),
       );
@@ -69,7 +70,8 @@ export function setModelConfig(
 
 /** Juju takes unknown keys with this warning. */
 function misspelled(key: string): string {
-  return `WARNING key "${key}" is not defined in the current model configuration: possible misspelling`;
+  const what = `key "${key}" is not defined in the current model configuration`;
+  return `WARNING ${what}: possible misspelling`;
 }
 
 function checked(key: string, value: string): string {

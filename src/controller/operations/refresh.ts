@@ -148,11 +148,10 @@ function brokenStorage(before: CharmMetadata, next: CharmMetadata): string | und
     if (now.type !== old.type) {
       return `existing storage "${old.name}" type changed from "${old.type}" to "${now.type}"`;
     }
-    if (now.min > old.min) {
-      return `existing storage "${old.name}" range contracted: min increased from ${old.min} to ${now.min}`;
-    }
+    const contracted = `existing storage "${old.name}" range contracted`;
+    if (now.min > old.min) return `${contracted}: min increased from ${old.min} to ${now.min}`;
     if (now.max !== undefined && (old.max === undefined || now.max < old.max)) {
-      return `existing storage "${old.name}" range contracted: max decreased`;
+      return `${contracted}: max decreased`;
     }
   }
   const added = next.storage.find(

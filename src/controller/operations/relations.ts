@@ -56,7 +56,8 @@ function insertRelation({ store, now }: Model, { provider, requirer }: Pair): vo
   if (container) {
     throw refusal(
       'container-scope',
-      `cannot add relation "${shown({ provider, requirer })}": container-scoped relations need a subordinate charm, which is not supported by this controller`,
+      `cannot add relation "${shown({ provider, requirer })}": its scope is container`,
+      'that takes a subordinate charm, which this controller does not support',
     );
   }
   const id = store.nextNumber('relation');
@@ -82,7 +83,8 @@ function checkLimit(store: Store, { application, endpoint }: Side): void {
   if (count < endpoint.limit) return;
   throw refusal(
     'relation-limit',
-    `establishing a new relation for ${application}:${endpoint.name} would exceed its maximum relation limit of ${endpoint.limit}`,
+    `establishing a new relation for ${application}:${endpoint.name} ` +
+      `would exceed its maximum relation limit of ${endpoint.limit}`,
   );
 }
 

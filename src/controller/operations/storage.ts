@@ -105,7 +105,8 @@ function insertInstance(
 ): void {
   const id = `${spec.name}/${store.nextNumber('storage')}`;
   store.run(
-    `INSERT INTO storage (id, name, kind, application, unit, machine_id, location, size_mib, pool, created)
+    `INSERT INTO storage
+       (id, name, kind, application, unit, machine_id, location, size_mib, pool, created)
      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     id,
     spec.name,
@@ -145,7 +146,7 @@ function attachInstance({ store }: Model, unit: Unit, id: string): void {
   if (row.application !== unit.application) {
     throw refusal(
       'storage-foreign',
-      `cannot attach storage ${id} to unit ${unit.name}: it belongs to application "${row.application}"`,
+      `cannot attach storage ${id} to unit ${unit.name}: it belongs to "${row.application}"`,
     );
   }
   const sql = 'UPDATE storage SET unit = ?, machine_id = ?, attached = 0 WHERE id = ?';

@@ -100,7 +100,8 @@ function enqueue(
     const tasks = prepared.map(({ unit, params }) => {
       const id = store.nextNumber('task', 1);
       store.run(
-        'INSERT INTO task (id, operation_id, unit, action, params, enqueued) VALUES (?, ?, ?, ?, ?, ?)',
+        `INSERT INTO task (id, operation_id, unit, action, params, enqueued)
+         VALUES (?, ?, ?, ?, ?, ?)`,
         id,
         operation,
         unit.name,

@@ -2,8 +2,9 @@
  * The environment of one execution, exactly as Juju's agent hands it over: nothing of the
  * controller's own environment but its PATH. `PGCHARM_HOOK_SOCKET` is the one name of ours.
  */
+
+import { CONTRACT_VERSION } from '../../../lib/contract/version.ts';
 import type { HookInfo } from '../uniter/hook-info.ts';
-import { CONTRACT_VERSION } from '../version.ts';
 
 export interface EnvironmentFacts {
   unit: string;

@@ -1,10 +1,10 @@
 /** The model itself: its names, `show-model`, and `model-config`. */
 import { availableParallelism } from 'node:os';
 import { parseGoBool } from '../../../lib/contract/gnuflag.ts';
+import { CONTRACT_VERSION } from '../../../lib/contract/version.ts';
 import type { ModelConfigDocument, ModelDocument } from '../api/documents.ts';
 import { type Model, refusal } from '../operations/model.ts';
 import { modelOptions } from '../operations/model-config.ts';
-import { CONTRACT_VERSION } from '../version.ts';
 import { isoTime } from './times.ts';
 
 export interface ModelNames {

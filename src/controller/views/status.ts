@@ -4,6 +4,8 @@
  * `since` changes only with the status it belongs to: clients compare two documents to see whether
  * anything happened.
  */
+
+import { CONTRACT_VERSION } from '../../../lib/contract/version.ts';
 import type {
   ApplicationStatus,
   MachineStatus,
@@ -13,7 +15,6 @@ import type {
 } from '../api/documents.ts';
 import { type Application, allApplications, charmUrl, type Model } from '../operations/model.ts';
 import type { Store } from '../state/store.ts';
-import { CONTRACT_VERSION } from '../version.ts';
 import { modelNames } from './model.ts';
 import { chosenParts } from './status-filter.ts';
 import { storageDocument } from './storage.ts';

@@ -5,7 +5,8 @@ const MONTHS = 'Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec'.split(' ');
 export function statusTime(ms: number, utc: boolean): string {
   const offset = utc ? 0 : -new Date(ms).getTimezoneOffset();
   const shifted = new Date(ms + offset * 60_000);
-  const date = `${two(shifted.getUTCDate())} ${MONTHS[shifted.getUTCMonth()]} ${shifted.getUTCFullYear()}`;
+  const month = MONTHS[shifted.getUTCMonth()] ?? '';
+  const date = `${two(shifted.getUTCDate())} ${month} ${shifted.getUTCFullYear()}`;
   return `${date} ${shifted.toISOString().slice(11, 19)}${zone(offset)}`;
 }
 

@@ -99,7 +99,7 @@ function hookFailure(store: Store, unit: UnitRecord): string | undefined {
   return other === undefined ? text : `${text} for ${other.application}:${other.endpoint}`;
 }
 
-/** The value a leader set, else that of the worst unit; on ties the leader, then the lowest number. */
+/** What a leader set, else the worst unit's; on ties the leader's, then the lowest number's. */
 export function applicationStanding(
   store: Store,
   application: Application,
