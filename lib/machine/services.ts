@@ -264,7 +264,7 @@ function parse(spec: string): ServiceSpec | undefined {
 const FIFO = constants.O_WRONLY | constants.O_NONBLOCK;
 
 function isAbsence(error: unknown): boolean {
-  return ['ENXIO', 'ENOENT', 'ENOTDIR'].includes(systemCode(error) ?? '');
+  return ['ENXIO', 'ENOENT', 'ENOTDIR', 'EPIPE'].includes(systemCode(error) ?? '');
 }
 
 async function endOf(
