@@ -174,11 +174,11 @@ export function parseGoBool(text: string): boolean | undefined {
 
 /** An integer in Go's notation that JavaScript represents exactly, or undefined. */
 export function parseGoInt(text: string): number | undefined {
-  if (!/^[+-]?(?:\d+|0x[\da-f]+|0o[0-7]+|0b[01]+)$/i.test(text)) return undefined;
+  if (!/^[+-]?(?:0[0-7]*|[1-9]\d*|0x[\da-f]+|0o[0-7]+|0b[01]+)$/i.test(text)) return undefined;
   const negative = text.startsWith('-');
   const digits = text.replace(/^[+-]/, '');
   // Like ParseInt with base 0: a leading zero means octal.
-  const number = /^0\d+$/.test(digits) ? Number.parseInt(digits, 8) : Number(digits);
+  const number = /^0[0-7]+$/.test(digits) ? Number.parseInt(digits, 8) : Number(digits);
   return Number.isSafeInteger(number) ? (negative ? 0 - number : number) : undefined;
 }
 
