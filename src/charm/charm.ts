@@ -27,6 +27,7 @@ import { agentCopy, commands, directories, packages, storage } from './decide/ma
 import { observability } from './decide/observability.ts';
 import { options } from './decide/options.ts';
 import { patroni, systemIdentity } from './decide/patroni.ts';
+import { secretRevisions } from './decide/secrets.ts';
 import { agentRevision, residents, services } from './decide/services.ts';
 import { status } from './decide/status.ts';
 import { voters } from './decide/voters.ts';
@@ -64,6 +65,7 @@ const DECIDERS: readonly Decider[] = [
   rollingRestart,
   clients,
   observability,
+  secretRevisions,
   status,
 ];
 

@@ -33,7 +33,8 @@ type ClientSteps =
   | 'issue-tls-secret'
   | 'publish-secret'
   | 'drop-client'
-  | 'remove-secret';
+  | 'remove-secret'
+  | 'remove-secret-revision';
 
 export const clientSteps: Families<ClientSteps> = {
   'ensure-database': {
@@ -87,6 +88,13 @@ export const clientSteps: Families<ClientSteps> = {
     lane: ({ label }) => `secret ${label}`,
     async apply({ label }, { hooks, world }) {
       await hooks.secretRemove(owned(world().relationSecrets, label).id);
+      return undefined;
+    },
+  },
+  'remove-secret-revision': {
+    lane: ({ id }) => `secret ${id}`,
+    async apply({ id, revision }, { hooks }) {
+      await hooks.secretRemove(id, revision);
       return undefined;
     },
   },

@@ -57,6 +57,8 @@ export interface EventFacts {
   readonly departingUnit: string | undefined;
   /** Storage instance that is being taken away (`data/0`). */
   readonly detachingStorage: string | undefined;
+  /** A revision of an owned secret that nobody reads any more. */
+  readonly obsoleteSecret: { readonly id: string; readonly revision: number } | undefined;
   /** True in `stop` and `remove`. */
   readonly stopping: boolean;
 }

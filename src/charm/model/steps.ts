@@ -79,6 +79,7 @@ export interface Steps {
   /** What the role owned stays and goes to the owner of its database. */
   'drop-client': { role: string };
   'remove-secret': { label: string };
+  'remove-secret-revision': { id: string; revision: number };
 }
 
 /** Everything a client's secret says but the password, which no plan may carry. */

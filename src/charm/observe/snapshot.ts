@@ -127,12 +127,15 @@ async function observeStorages(hooks: Hooks, context: HookContext) {
 }
 
 function eventFacts(context: HookContext): Snapshot['event'] {
-  const { name, relation, storage } = context;
+  const { name, relation, storage, secret } = context;
+  const { id, revision } = secret ?? {};
+  const obsolete = name === 'secret-remove' && id !== undefined && revision !== undefined;
   return {
     name,
     endingRelation: name.endsWith('-relation-broken') ? relation?.id : undefined,
     departingUnit: relation?.departingUnit,
     detachingStorage: name.endsWith('-storage-detaching') ? storage?.id : undefined,
+    obsoleteSecret: obsolete ? { id, revision } : undefined,
     stopping: context.kind === 'hook' && (name === 'stop' || name === 'remove'),
   };
 }
