@@ -2,7 +2,7 @@
  * YAML files of a charm, read as Juju's own library reads them (YAML 1.1, `yes` is a boolean), and
  * the words in which Juju refuses a value of the wrong type.
  */
-import { parseDocument } from 'yaml';
+import { isScalar, parseDocument, visit } from 'yaml';
 import type { z } from 'zod';
 import { OperatorError } from '../std/errors.ts';
 
@@ -17,6 +17,12 @@ export function parseCharmYaml(text: string, file: string): unknown {
   });
   const [error] = document.errors;
   if (error !== undefined) throw charmError(`cannot parse ${file}: ${firstLine(error.message)}`);
+  visit(document, {
+    // A key is a name, also where it looks like something else: an option may be called `on`.
+    Pair(_, { key }) {
+      if (isScalar(key) && typeof key.value !== 'string') key.value = key.source ?? '';
+    },
+  });
   return document.toJS({ maxAliasCount: 100 }) ?? undefined;
 }
 
