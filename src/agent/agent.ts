@@ -35,6 +35,8 @@ import { WorkStore } from './work/record.ts';
 /** The first observations arrive one by one: they should wake the charm once. */
 const FIRST_WAKE_MS = 1500;
 const LEADER_PAUSE_MS = 30_000;
+/** Certificates may be renewed without a change of desired.json. */
+const CERTIFICATES_MS = 5000;
 const PEER_TIMEOUT_MS = 2000;
 
 export interface AgentOptions {
@@ -58,6 +60,7 @@ export class Agent {
   readonly #engine: WorkEngine;
   readonly #jobs: Jobs;
   readonly #servers: { local: Listening; peer: Listening; metrics: Listening };
+  #certificates: NodeJS.Timeout | undefined;
   #leadershipMovedAt = 0;
   #settled = false;
 
@@ -93,6 +96,10 @@ export class Agent {
     const { dir } = this.#options;
     this.#servers.local.ensure({ socketPath: join(dir, 'run', 'agent.sock') });
     await this.#settings.start(dir);
+    this.#certificates = setInterval(() => {
+      const { current } = this.#settings;
+      if (current !== undefined) this.#connect(current);
+    }, CERTIFICATES_MS);
     setTimeout(() => {
       this.#settled = true;
       this.#waker.consider();
@@ -101,6 +108,7 @@ export class Agent {
 
   async stop(): Promise<void> {
     this.#settings.stop();
+    clearInterval(this.#certificates);
     this.#waker.stop();
     for (const server of Object.values(this.#servers)) server.stop();
     this.#jobs.close();
@@ -133,8 +141,19 @@ export class Agent {
 
   /** A new desired.json, or the first. */
   #configure(desired: Desired): void {
-    const first = this.#clients.update(desired);
-    const { unit, metrics, paths } = desired;
+    this.#connect(desired);
+    this.#servers.metrics.ensure({ host: desired.unit.address, port: desired.metrics.port });
+    // Starting what already runs is the same as nudging it.
+    this.#watches.start();
+    this.#pooler.loop.start();
+    this.#engine.loop.start();
+  }
+
+  /** Adapters and the peers' server, with the certificates as they are now. */
+  #connect(desired: Desired): void {
+    const changed = this.#clients.update(desired);
+    if (changed) this.#watches.reconnect();
+    const { unit, paths } = desired;
     try {
       const { ca, cert, key } = paths.tls;
       const pem = (path: string) => readFileSync(path, 'utf8');
@@ -143,12 +162,6 @@ export class Agent {
     } catch (error) {
       this.#options.log.warning(`cannot serve peers yet: ${messageOf(error)}`);
     }
-    this.#servers.metrics.ensure({ host: unit.address, port: metrics.port });
-    // Starting what already runs is the same as nudging it.
-    this.#watches.start();
-    this.#pooler.loop.start();
-    this.#engine.loop.start();
-    if (first) this.#watches.reconnect();
   }
 
   #changed(subject: Subject): void {

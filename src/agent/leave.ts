@@ -1,6 +1,6 @@
 /**
  * Makes a unit that goes away superfluous: the primary role moves to another member, and the leader
- * is woken so that it takes this unit's voter out of etcd. Bounded in time; reports what it reached.
+ * is woken so that it takes this unit's voter out of etcd. Bounded in time; says what it reached.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { messageOf } from '../../lib/std/errors.ts';

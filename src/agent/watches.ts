@@ -1,4 +1,4 @@
-/** All watches of one agent, started and stopped together, and which change nudges which of them. */
+/** All watches of one agent, started and stopped together, and which change nudges which. */
 import type { Log } from '../../lib/std/log.ts';
 import type { Clients } from './clients.ts';
 import type { Facts } from './facts.ts';

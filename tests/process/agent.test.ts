@@ -174,7 +174,7 @@ describe('agent', () => {
     assert.equal((await world(0)).work?.outcome, 'done');
   });
 
-  test('a switchover that cannot be done is refused with the reason, and nothing moves', async () => {
+  test('a switchover that cannot be done is refused with a reason; nothing moves', async () => {
     await allStreaming();
     const before = await primaryIndex();
     await assert.rejects(switchover('postgresql-9'), { code: 'switchover-refused' });
@@ -217,7 +217,7 @@ describe('agent', () => {
     assert.equal(readFileSync(etc(0, 'pgbouncer.ini'), 'utf8'), ini);
   });
 
-  test('a new generation is in force when apply answers; an unknown version is refused', async () => {
+  test('a generation is in force when apply answers; an unknown version is refused', async () => {
     const { pooler } = cluster.desired(1);
     const rule = { user: 'app', databases: ['postgres'], networks: ['127.0.0.0/8'] };
     const change = { pooler: { ...pooler, access: [...pooler.access, rule] } };

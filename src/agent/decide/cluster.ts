@@ -1,6 +1,6 @@
 /**
- * The view of the cluster, put together from Patroni's answer, its keys in etcd and what the primary
- * itself reports of its standbys. Pure.
+ * The view of the cluster, put together from Patroni's answer, its keys in etcd and what the
+ * primary itself reports of its standbys. Pure.
  */
 import type { ClusterMember, ClusterView, Observed, Role } from '../../charm/model/world.ts';
 

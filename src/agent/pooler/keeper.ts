@@ -157,7 +157,7 @@ export class PoolerKeeper {
   async #tell(files: PoolerFiles, primary: string | undefined): Promise<void> {
     const console = this.console();
     await console.reload();
-    // RELOAD closes connections to a host that changed; those to a host that came back do not change.
+    // RELOAD closes what leads to a changed host; a host that is the same again it leaves alone.
     if (this.#told !== undefined && this.#told.primary !== primary) await console.reconnect();
     this.#told = { files, primary };
   }

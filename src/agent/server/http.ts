@@ -14,11 +14,13 @@ export interface Call {
   body: Record<string, unknown>;
   /** Aborted when the caller has gone. */
   signal: AbortSignal;
-  /** Makes the answer a stream; each value becomes a line of JSON. */
+  /** Makes the answer a stream, whose header the caller has at once. */
+  begin(): void;
+  /** Each value becomes a line of JSON. */
   send(value: unknown): void;
 }
 
-/** What it returns is the answer; undefined after send(): the stream ends. */
+/** What it returns is the answer; after begin() its return ends the stream. */
 export type Handler = (call: Call) => Promise<unknown>;
 
 /** `GET /v1/world`, `DELETE /v1/jobs/:id` */
@@ -38,15 +40,15 @@ async function answer(
 ): Promise<void> {
   const gone = new AbortController();
   response.once('close', () => gone.abort());
-  const send = (value: unknown) => {
-    if (!response.headersSent) response.writeHead(200, { 'content-type': 'application/x-ndjson' });
-    response.write(`${JSON.stringify(value)}\n`);
+  const begin = () => {
+    response.writeHead(200, { 'content-type': 'application/x-ndjson' }).flushHeaders();
   };
+  const send = (value: unknown) => response.write(`${JSON.stringify(value)}\n`);
   try {
     const found = find(routes, request);
     if (found === undefined) return json(response, 404, refusal('no-such-path', 'no such path'));
     const body = await readBody(request);
-    const value = await found.handler({ id: found.id, body, signal: gone.signal, send });
+    const value = await found.handler({ id: found.id, body, signal: gone.signal, begin, send });
     if (response.headersSent) response.end();
     else json(response, 200, value ?? {});
   } catch (error) {

@@ -29,13 +29,15 @@ export function localRoutes(service: LocalService): Routes {
     'POST /v1/work': async ({ body }) => ({
       id: await service.startWork(textField(body, 'kind'), textsField(body, 'params')),
     }),
-    'GET /v1/work/:id': async ({ id, send, signal }) => {
+    'GET /v1/work/:id': async ({ id, begin, send, signal }) => {
+      begin();
       send({ ending: await service.followWork(id, (line) => send({ line }), signal) });
     },
     'POST /v1/jobs': async ({ body }) => ({
       id: await service.jobs().start(textField(body, 'kind'), textsField(body, 'params')),
     }),
-    'GET /v1/jobs/:id': async ({ id, send, signal }) => {
+    'GET /v1/jobs/:id': async ({ id, begin, send, signal }) => {
+      begin();
       send({ ending: await service.jobs().follow(id, (line) => send({ line }), signal) });
     },
     'DELETE /v1/jobs/:id': ({ id }) => service.jobs().cancel(id),

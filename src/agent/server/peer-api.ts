@@ -1,6 +1,6 @@
 /**
- * What the other units' agents may ask, over mutual TLS with certificates of the internal CA. A task
- * is done only for the owner of the record in etcd: an owner that was replaced is refused.
+ * What the other units' agents may ask, over mutual TLS with certificates of the internal CA. A
+ * task is done only for the owner of the record in etcd: one that was replaced is refused.
  */
 import { OperatorError } from '../../../lib/std/errors.ts';
 import type { PeerView } from '../../charm/model/world.ts';

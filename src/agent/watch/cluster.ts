@@ -1,6 +1,6 @@
 /**
  * Watches Patroni: who is in the cluster and in which role, its dynamic configuration, and whether
- * it was ever initialised. Asks the own Patroni first, then the others; quickly while things change.
+ * it was ever initialised. Asks its own Patroni first, then others; quickly while things change.
  */
 import { messageOf } from '../../../lib/std/errors.ts';
 import type { Log } from '../../../lib/std/log.ts';

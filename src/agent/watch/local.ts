@@ -1,4 +1,4 @@
-/** Watches the unit's own PostgreSQL over its socket: role, pending parameters, users of its HBA. */
+/** Watches the unit's own PostgreSQL over its socket: role, pending parameters, HBA's users. */
 import { messageOf } from '../../../lib/std/errors.ts';
 import type { Log } from '../../../lib/std/log.ts';
 import { known, unknown } from '../../charm/model/world.ts';
@@ -12,7 +12,8 @@ const EVERY_MS = 2000;
 const QUERY = `
   SELECT pg_catalog.pg_is_in_recovery() AS recovery,
     pg_catalog.current_setting('server_version') AS version,
-    ARRAY(SELECT name::text FROM pg_catalog.pg_settings WHERE pending_restart ORDER BY 1) AS pending,
+    ARRAY(SELECT name::text FROM pg_catalog.pg_settings
+      WHERE pending_restart ORDER BY 1) AS pending,
     ARRAY(SELECT DISTINCT u FROM pg_catalog.pg_hba_file_rules, unnest(user_name) u
       WHERE type <> 'local' AND auth_method <> 'reject' ORDER BY 1) AS hba`;
 

@@ -4,7 +4,7 @@
  */
 import { messageOf, OperatorError } from '../../../lib/std/errors.ts';
 import { type AgentWorld, type Observed, unknown } from '../model/world.ts';
-import { createHttp } from './http.ts';
+import { createHttp, type HttpRequest } from './http.ts';
 import type { AgentPort, Ending, LeaveReport } from './ports.ts';
 
 interface Refusal {
@@ -18,54 +18,10 @@ type Followed = { line: string } | { ending: Ending };
  *   world() never throws
  */
 export function agentClient(socketPath: string): AgentPort {
-  // Nothing is kept alive: a hook has few calls and must be able to exit.
-  const call = async <T>(
-    method: 'GET' | 'POST' | 'DELETE',
-    path: string,
-    json?: unknown,
-    timeoutMs = 5000,
-  ): Promise<T> => {
-    const http = createHttp({ socketPath });
-    try {
-      const answer = await http
-        .request({
-          method,
-          url: `http://agent${path}`,
-          timeoutMs,
-          ...(json === undefined ? {} : { json }),
-        })
-        .catch((cause: unknown) => {
-          throw unreachable(cause);
-        });
-      const body: unknown = JSON.parse(answer.body);
-      if (answer.status >= 400) throw refusal(body as Refusal);
-      return body as T;
-    } finally {
-      http.close();
-    }
-  };
-  const follow = async (path: string, onLine: (line: string) => void): Promise<Ending> => {
-    const http = createHttp({ socketPath });
-    let ending: Ending | undefined;
-    const onText = (text: string) => {
-      const message = JSON.parse(text) as Followed | Refusal;
-      if ('line' in message) onLine(message.line);
-      else if ('ending' in message) ending = message.ending;
-      else throw refusal(message);
-    };
-    const [lines, failed] = collector(onText);
-    try {
-      const url = `http://agent${path}`;
-      await http.stream({ method: 'GET', url, connectTimeoutMs: 5000, onLine: lines });
-    } catch (cause) {
-      throw unreachable(cause);
-    } finally {
-      http.close();
-    }
-    if (failed.error !== undefined) throw failed.error;
-    if (ending === undefined) throw unreachable(new Error('the agent ended the connection'));
-    return ending;
-  };
+  const call = <T>(method: Method, path: string, json?: unknown, timeoutMs = 5000) =>
+    callAgent<T>(socketPath, { method, url: `http://agent${path}`, json, timeoutMs });
+  const follow = (path: string, onLine: (line: string) => void) =>
+    followAgent(socketPath, `http://agent${path}`, onLine);
   return {
     async world(): Promise<Observed<AgentWorld>> {
       try {
@@ -76,8 +32,8 @@ export function agentClient(socketPath: string): AgentPort {
     },
     async apply(generation, timeoutMs) {
       const json = { generation, timeoutMs };
-      const body = await call<{ generation: number }>('POST', '/v1/apply', json, timeoutMs + 2000);
-      return body.generation;
+      const path = '/v1/apply';
+      return (await call<{ generation: number }>('POST', path, json, timeoutMs + 2000)).generation;
     },
     async wakeAfter(ms) {
       await call('POST', '/v1/wake-after', { ms });
@@ -95,6 +51,48 @@ export function agentClient(socketPath: string): AgentPort {
       await call('DELETE', `/v1/jobs/${encodeURIComponent(id)}`, undefined, 30_000);
     },
   };
+}
+
+type Method = HttpRequest['method'];
+
+async function callAgent<T>(socketPath: string, request: HttpRequest): Promise<T> {
+  const http = createHttp({ socketPath });
+  try {
+    const answer = await http.request(request).catch((cause: unknown) => {
+      throw unreachable(cause);
+    });
+    const body: unknown = JSON.parse(answer.body);
+    if (answer.status >= 400) throw refusal(body as Refusal);
+    return body as T;
+  } finally {
+    // Nothing is kept alive: a hook has few calls and must be able to exit.
+    http.close();
+  }
+}
+
+async function followAgent(
+  socketPath: string,
+  url: string,
+  onLine: (line: string) => void,
+): Promise<Ending> {
+  const http = createHttp({ socketPath });
+  let ending: Ending | undefined;
+  const [lines, failed] = collector((text) => {
+    const message = JSON.parse(text) as Followed | Refusal;
+    if ('line' in message) onLine(message.line);
+    else if ('ending' in message) ending = message.ending;
+    else throw refusal(message);
+  });
+  try {
+    await http.stream({ method: 'GET', url, connectTimeoutMs: 5000, onLine: lines });
+  } catch (cause) {
+    throw unreachable(cause);
+  } finally {
+    http.close();
+  }
+  if (failed.error !== undefined) throw failed.error;
+  if (ending === undefined) throw unreachable(new Error('the agent ended the connection'));
+  return ending;
 }
 
 /** Keeps an error that is thrown for a line until the stream has ended. */

@@ -38,7 +38,8 @@ interface RawValue {
 }
 
 /**
- * @throws OperatorError `etcd-unreachable` when no endpoint answers, `etcd-refused` when etcd says no
+ * @throws OperatorError `etcd-unreachable` when no endpoint answers, `etcd-refused` with etcd's
+ *   own words when it says no
  */
 export function createEtcd(options: EtcdOptions): EtcdPort {
   const http = createHttp({ tls: options.tls });
@@ -105,10 +106,17 @@ class Gateway {
 }
 
 /** What another member may answer better; the texts are etcd's `rpctypes/error.go`. */
+const TRANSIENT = [
+  'no leader',
+  'leader changed',
+  'timed out',
+  'not supported for learner',
+  'server stopped',
+  'connection',
+];
+
 function isTransient(reason: string): boolean {
-  return /no leader|leader changed|timed out|not supported for learner|server stopped|connection/.test(
-    reason,
-  );
+  return TRANSIENT.some((text) => reason.includes(text));
 }
 
 function membership(gateway: Gateway) {

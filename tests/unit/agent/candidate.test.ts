@@ -1,3 +1,4 @@
+/** Who may become primary, and who is preferred. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';

@@ -1,3 +1,4 @@
+/** Where the pooler leads: when it follows a new primary, which replicas read, what stays. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';

@@ -1,3 +1,4 @@
+/** What is worth waking the charm for, and how wakes are gathered, repeated and limited. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { poll } from '../../../lib/std/clock.ts';

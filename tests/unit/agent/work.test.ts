@@ -165,7 +165,7 @@ describe('work', () => {
   });
 });
 
-test('a record is adopted only when nobody carries it out, and undone when its time is over', () => {
+test('a record is adopted only when nobody carries it out, and undone when it is late', () => {
   const work = { outcome: 'running' as const, owner: 'pg/0', deadline: 1000 };
   const orphaned = { self: 'pg/1', running: false, ownerAlive: false, now: 999 };
   assert.equal(decideWork(work, orphaned).move, 'adopt');

@@ -1,3 +1,4 @@
+/** The text of the files of PgBouncer, with names that try to break out of it. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';

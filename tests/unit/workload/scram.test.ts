@@ -1,3 +1,4 @@
+/** SCRAM verifiers against one that PostgreSQL made. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { scramMatches, scramVerifier } from '../../../src/charm/workload/scram.ts';

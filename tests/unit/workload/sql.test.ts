@@ -1,3 +1,4 @@
+/** Quoting of identifiers and literals in DDL. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
