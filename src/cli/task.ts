@@ -163,9 +163,10 @@ function verdict(tasks: readonly TaskView[]): number {
   );
   const plural = failed.length === 1 ? '' : 's';
   const some = `the following task${plural} failed`;
+  const failures = `the failure${plural}`;
   throw new OperatorError({
     code: 'task-failed',
-    message: `${some}:\n${lines.join('\n')}\n\nuse 'juju show-task' to inspect the failure${plural}`,
+    message: `${some}:\n${lines.join('\n')}\n\nuse 'juju show-task' to inspect ${failures}`,
     retry: 'never',
   });
 }

@@ -23,7 +23,7 @@ export function checkNewName({ store }: Model, name: string): void {
     throw refusal(
       'name-invalid',
       `invalid application name "${name}"`,
-      'use lower-case letters, digits and hyphens; begin with a letter; end no part with digits only',
+      'use lower-case letters, digits and hyphens; begin with a letter; no part is digits only',
     );
   }
   if (findApplication(store, name) === undefined) return;

@@ -1,4 +1,4 @@
-/** `config`: sets and resets an application's options; units get config-changed when they differ. */
+/** `config`: sets and resets an application's options; units that see a change are told. */
 import { isDeepStrictEqual } from 'node:util';
 import { isRecord, parseCharmYaml } from '../../../lib/contract/charm-yaml.ts';
 import {
