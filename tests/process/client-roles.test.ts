@@ -98,9 +98,9 @@ describe('clients on PostgreSQL', () => {
   });
 
   test('a client owns its database through the owner role, also when all is done twice', async () => {
-    for (const database of names) await provide('relation-1', database);
-    for (const database of names) await provide('relation-1', database);
     for (const database of names) {
+      await provide('relation-1', database);
+      await provide('relation-1', database);
       await query(asClient('relation-1', database), 'CREATE TABLE t (id int)');
       const owners = await query(
         asClient('relation-1', database),
@@ -111,6 +111,13 @@ describe('clients on PostgreSQL', () => {
         { tableowner: owner, current_user: owner, session_user: 'relation-1' },
       ]);
     }
+  });
+
+  test('a client that asks for another database before it is served loses the first', async () => {
+    await provide('relation-1', 'bank');
+    await provide('relation-1', 'shop');
+    await query(asClient('relation-1', 'shop'), 'SELECT 1');
+    await assert.rejects(asClient('relation-1', 'bank'), /permission denied for database "bank"/);
   });
 
   test('two clients cannot connect to each other’s database', async () => {

@@ -100,6 +100,18 @@ describe('data-integrator', () => {
     assert.equal(state.status.status, 'active');
   });
 
+  test('mends a request that has not been granted', async () => {
+    const state = related({ 'database-name': 'shop', 'extra-user-roles': 'superuser' });
+    await event(state, 'postgresql-relation-created');
+    assert.equal(state.relations[0]?.bags['data-integrator']?.['extra-user-roles'], 'superuser');
+    state.config = { 'database-name': 'bank' };
+    await event(state, 'config-changed');
+    const bag = state.relations[0]?.bags['data-integrator'];
+    assert.equal(bag?.['database'], 'bank');
+    assert.equal(bag?.['extra-user-roles'], undefined);
+    assert.equal(state.status.status, 'waiting');
+  });
+
   test('when its relation ends it asks to be integrated again', async () => {
     const state = related();
     await event(state, 'postgresql-relation-created');

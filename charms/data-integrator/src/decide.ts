@@ -1,6 +1,6 @@
 /**
  * What to ask of the database, and what to tell the operator until there is an answer. Pure. A
- * request once made is never changed: its provider would have to take something away for it.
+ * request that was granted is never changed: its provider would have to take something away.
  */
 import {
   type Decision as AnyDecision,
@@ -8,6 +8,7 @@ import {
   stepsOf,
   waiting,
 } from '../../../lib/charm/decision.ts';
+import { changedKeys } from '../../../lib/relations/databag.ts';
 import {
   nameProblem,
   parseResponse,
@@ -33,30 +34,28 @@ export function decide(world: World): Decision[] {
 }
 
 function ask(relation: Relation, database: string, world: World): Decision[] {
-  const asked = relation.localApp['database'];
-  const changed = [
-    ...(asked !== undefined && asked !== database ? ['database-name'] : []),
-    ...(asked !== undefined &&
-    (relation.localApp['extra-user-roles'] ?? '') !== world.extraUserRoles
-      ? ['extra-user-roles']
-      : []),
-  ];
-  if (changed.length > 0) {
-    const how = 'remove the relation and integrate again, or set it back';
-    return [blocked('request-made', `cannot change ${changed.join(', ')} while related: ${how}`)];
-  }
-  const wanted = requestData({ database, extraUserRoles: world.extraUserRoles });
-  const steps =
-    world.isLeader && asked === undefined
-      ? [
-          step(
-            'ask-for-database',
-            { relationId: relation.id, data: wanted },
-            `${relation.app} has not been asked for database ${database}`,
-          ),
-        ]
-      : [];
+  const extraUserRoles = world.extraUserRoles;
+  const wanted = { 'extra-user-roles': undefined, ...requestData({ database, extraUserRoles }) };
+  const asked = relation.localApp['database'] !== undefined;
+  const change = changedKeys(wanted, relation.localApp);
   const answered = parseResponse(relation.remoteApp, relation.user, relation.tls) !== undefined;
-  if (answered) return steps;
-  return [...steps, waiting('no-credentials', `waiting for ${relation.app} to grant ${database}`)];
+  const changed = Object.entries(OPTIONS).filter(([key]) => key in change);
+  if (asked && answered && changed.length > 0) {
+    const options = changed.map(([, option]) => option).join(', ');
+    const how = 'remove the relation and integrate again, or set it back';
+    return [blocked('request-made', `cannot change ${options} while related: ${how}`)];
+  }
+  const why = `${relation.app} has not been asked for this`;
+  const args = { relationId: relation.id, data: change };
+  return [
+    ...(world.isLeader && Object.keys(change).length > 0
+      ? [step('ask-for-database', args, why)]
+      : []),
+    ...(answered
+      ? []
+      : [waiting('no-credentials', `waiting for ${relation.app} to grant ${database}`)]),
+  ];
 }
+
+/** Options by the keys of a request that they set. */
+const OPTIONS = { database: 'database-name', 'extra-user-roles': 'extra-user-roles' };

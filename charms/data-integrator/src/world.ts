@@ -1,5 +1,5 @@
 /** What this charm decides by, and the one thing it does. */
-import type { Databag } from '../../../lib/relations/databag.ts';
+import type { Databag, DatabagChange } from '../../../lib/relations/databag.ts';
 
 export interface World {
   readonly isLeader: boolean;
@@ -23,5 +23,5 @@ export interface Relation {
 }
 
 export interface Steps {
-  'ask-for-database': { relationId: number; data: Record<string, string> };
+  'ask-for-database': { relationId: number; data: DatabagChange };
 }

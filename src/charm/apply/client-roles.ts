@@ -78,8 +78,10 @@ export async function ensureClientRole(connect: Connect, client: ClientRole): Pr
   const { owner, admin, dml } = rolesOf(client.database);
   await using(await connect('postgres'), async (sql) => {
     await ensureGroups(sql, [client.role]);
-    for (const group of [CLIENT_GROUP, admin, dml]) {
-      await run(sql, ddl`GRANT ${identifier(group)} TO ${role}`);
+    const groups = [CLIENT_GROUP, admin, dml];
+    for (const group of groups) await run(sql, ddl`GRANT ${identifier(group)} TO ${role}`);
+    for (const group of await otherDatabaseRoles(sql, client.role, groups)) {
+      await run(sql, ddl`REVOKE ${identifier(group)} FROM ${role}`);
     }
     const database = identifier(client.database);
     await run(sql, ddl`ALTER ROLE ${role} IN DATABASE ${database} SET role TO ${literal(owner)}`);
@@ -92,6 +94,21 @@ export async function ensureClientRole(connect: Connect, client: ClientRole): Pr
     );
     await run(sql, ddl`ALTER ROLE ${role} LOGIN PASSWORD ${literal(client.verifier)}`);
   });
+}
+
+/** What a role was given for a database that its client no longer asks for. */
+async function otherDatabaseRoles(
+  sql: SqlPort,
+  role: string,
+  groups: readonly string[],
+): Promise<string[]> {
+  const rows = await sql.query<{ name: string }>(
+    `SELECT g.rolname AS name FROM pg_auth_members m
+       JOIN pg_roles g ON g.oid = m.roleid JOIN pg_roles r ON r.oid = m.member
+      WHERE r.rolname = $1 AND g.rolname ~ '^charmed_.*_(admin|dml)$' AND g.rolname <> ALL($2)`,
+    [role, groups],
+  );
+  return rows.map((row) => row.name);
 }
 
 /** Ends the login; what it owned goes to the owner of the database that it lies in. */
