@@ -63,7 +63,7 @@ function renderIni(desired: Desired, content: PoolerContent): string {
       : []),
     ['ignore_startup_parameters', 'extra_float_digits,options'],
     // The default of 15 s would keep clients waiting long after a new primary is there.
-    ['server_login_retry', 1],
+    ['server_login_retry', '0.2'],
     ['server_connect_timeout', 5],
     // A session's server connection is given up at its next transaction end once the route changed.
     ['server_fast_close', 1],
