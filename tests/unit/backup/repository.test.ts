@@ -15,7 +15,7 @@ const INFO = JSON.stringify([
     status: { code: 0, message: 'ok' },
     db: [{ id: 1, 'system-id': 0 }],
     archive: [
-      { database: { id: 1 }, min: '000000010000000000000001', max: '00000003000000000000000A' },
+      { id: '15-1', min: '000000010000000000000001', max: '00000003000000000000000A' },
     ],
     backup: [
       {

@@ -1,0 +1,266 @@
+/**
+ * Jobs on a real PostgreSQL, pgBackRest and object store: the stanza, backups, the list, restores,
+ * what is refused, and what is left when a process dies in the middle.
+ */
+import assert from 'node:assert/strict';
+import { readdir, readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { poll } from '../../lib/std/clock.ts';
+import { streamLog } from '../../lib/std/log.ts';
+import { createJobs } from '../../src/agent/jobs/engine.ts';
+import { discard, putBack } from '../../src/agent/jobs/old-data.ts';
+import type { Jobs } from '../../src/agent/jobs-port.ts';
+import { formatBackups } from '../../src/charm/model/backup-list.ts';
+import type { Repository } from '../../src/charm/model/repository.ts';
+import { selectTarget } from '../../src/charm/model/restore-target.ts';
+import type { AgentWorld, RepositoryView } from '../../src/charm/model/world.ts';
+import { type LoneServer, STANZA, startLoneServer } from '../support/lone-server.ts';
+
+const RUNNER = join(import.meta.dirname, '../../src/agent/jobs/runner.ts');
+let server: LoneServer;
+let jobs: Jobs;
+
+function openJobs(): Jobs {
+  return createJobs(
+    {
+      dir: server.dir,
+      desired: () => server.desired,
+      world: () => ({}) as AgentWorld,
+      log: streamLog({ write: () => true }),
+      changed: () => undefined,
+    },
+    { runner: RUNNER },
+  );
+}
+
+before(async () => {
+  server = await startLoneServer();
+  jobs = openJobs();
+});
+after(async () => {
+  jobs.close();
+  for (const { id, state } of jobs.list()) if (state === 'running') await jobs.cancel(id);
+  await server.close();
+});
+
+async function finish(kind: string, params: Record<string, string> = {}) {
+  const lines: string[] = [];
+  const id = await jobs.start(kind, params);
+  const ending = await jobs.follow(id, (line) => lines.push(line), new AbortController().signal);
+  return { ...ending, id, lines };
+}
+
+async function repository(): Promise<Repository> {
+  const { outcome, message, result } = await finish('list');
+  assert.equal(outcome, 'done', message);
+  return JSON.parse(result['repository'] ?? '');
+}
+
+async function viewWith(wanted: (view: RepositoryView) => boolean): Promise<RepositoryView> {
+  const probe = async () => {
+    const view = jobs.repository();
+    return view.known && wanted(view.value) ? view.value : undefined;
+  };
+  const view = await poll(probe, { timeoutMs: 60_000 });
+  assert.ok(view, `the repository is ${JSON.stringify(jobs.repository())}`);
+  return view;
+}
+
+const rows = async () =>
+  (await server.sql<{ t: string }>('SELECT t FROM facts ORDER BY 1')).map(({ t }) => t);
+const now = async () => {
+  const [row] = await server.sql<{ now: string }>(
+    "SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') AS now",
+  );
+  return row?.now ?? '';
+};
+const settle = async () => {
+  const [row] = await server.sql<{ wal: string }>('SELECT pg_walfile_name(pg_switch_wal()) AS wal');
+  const archived = async () => {
+    const [seen] = await server.sql<{ last: string }>(
+      'SELECT last_archived_wal AS last FROM pg_stat_archiver',
+    );
+    return seen && seen.last >= (row?.wal ?? '') ? true : undefined;
+  };
+  assert.ok(await poll(archived, { timeoutMs: 60_000 }));
+};
+
+async function restore(tag: string, request: { backupId?: string; restoreToTime?: string }) {
+  const known = await repository();
+  const target = selectTarget(
+    { backupId: request.backupId, restoreToTime: request.restoreToTime },
+    known,
+    Date.now() / 1000,
+  );
+  if (!target.ok) throw new Error(target.reason);
+  await server.stop();
+  return finish('restore', {
+    tag,
+    set: target.set,
+    type: target.type,
+    target: target.target ?? '',
+    timeline: String(target.timeline),
+    'system-identifier': known.systemIdentifier ?? '',
+  });
+}
+
+describe('jobs', () => {
+  test('make the bucket, the mark and the stanza, and see WAL arrive', async () => {
+    const first = await viewWith((view) => view.stanza === 'ok');
+    assert.equal(first.archiving, false);
+    await server.archive();
+    await server.sql('CREATE TABLE facts (t text)');
+    await viewWith((view) => view.archiving);
+    const mark = join(server.store.config.directory, 'backups/postgresql');
+    const owner = (await readdir(mark)).filter((name) => name.startsWith('model-uuid'));
+    assert.ok(owner.length > 0);
+  });
+
+  test('an incremental backup needs a full one', async () => {
+    const { outcome, message } = await finish('backup', { type: 'incremental' });
+    assert.equal(outcome, 'failed');
+    assert.match(message, /No previous full backup to reference/);
+  });
+
+  test('a backup tells of its progress and is listed', async () => {
+    const full = await finish('backup', { type: 'full' });
+    assert.equal(full.outcome, 'done', full.message);
+    assert.match(full.result['backup-id'] ?? '', /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/);
+    assert.ok(full.lines.some((line) => line.includes('new backup label')));
+    assert.doesNotMatch(full.lines.join('\n'), new RegExp(server.store.secretKey.slice(0, 8)));
+    const incremental = await finish('backup', { type: 'incremental' });
+    assert.equal(incremental.outcome, 'done', incremental.message);
+    const text = formatBackups(await repository(), { bucket: 'backups', path: '/postgresql' });
+    assert.match(text, /full backup +\| finished \| None/);
+    assert.match(text.split('\n').at(-1) ?? '', /incremental backup/);
+    const log = join(server.store.config.directory, `backups/postgresql/backup/${STANZA}`);
+    assert.ok((await readdir(log)).some((name) => name.startsWith('latest')));
+  });
+
+  test('a job goes on without its agent, and the next agent finds it', async () => {
+    const id = await jobs.start('backup', { type: 'full' });
+    jobs.close();
+    jobs = openJobs();
+    const lines: string[] = [];
+    const ending = await jobs.follow(id, (line) => lines.push(line), new AbortController().signal);
+    assert.equal(ending.outcome, 'done', ending.message);
+    assert.ok(lines.length > 0);
+  });
+
+  test('only one backup at a time, and it can be cancelled', async () => {
+    const id = await jobs.start('backup', { type: 'full' });
+    await assert.rejects(jobs.start('backup', { type: 'full' }), { code: 'job-running' });
+    const begun = async () =>
+      jobs.list().find((job) => job.id === id)?.message ? true : undefined;
+    await poll(begun, { timeoutMs: 10_000, everyMs: 20 });
+    await jobs.cancel(id);
+    const state = jobs.list().find((job) => job.id === id)?.state;
+    assert.equal(state, 'cancelled');
+    const again = await finish('backup', { type: 'full' });
+    assert.equal(again.outcome, 'done', again.message);
+  });
+
+  test('a job that is killed is a failed job', async () => {
+    const id = await jobs.start('backup', { type: 'full' });
+    const file = join(server.dir, 'jobs', id, 'process.json');
+    const pid = await poll(
+      async () => JSON.parse(await readFile(file, 'utf8').catch(() => '{}')).pid as number,
+      { timeoutMs: 10_000, everyMs: 20 },
+    );
+    assert.ok(pid);
+    process.kill(-pid, 'SIGKILL');
+    const ending = await jobs.follow(id, () => undefined, new AbortController().signal);
+    assert.equal(ending.outcome, 'failed');
+    assert.match(ending.message, /ended without a result/);
+  });
+
+  test('restores to a moment, beside the old data, and can put them back', async () => {
+    await server.sql("INSERT INTO facts VALUES ('one')");
+    const moment = await now();
+    await server.sql("INSERT INTO facts VALUES ('two')");
+    await settle();
+    const done = await restore('t1', { restoreToTime: moment });
+    assert.equal(done.outcome, 'done', `${done.message}\n${done.lines.join('\n')}`);
+    const { dataDir } = server.desired.paths;
+    const beside = await readdir(dirname(dataDir));
+    assert.deepEqual(beside.toSorted(), ['main', 'main.before-t1']);
+    await server.start();
+    assert.deepEqual(await rows(), ['one']);
+    const [auto] = await server.sql<{ n: string }>(
+      "SELECT count(*) AS n FROM pg_file_settings WHERE name ~ 'recovery_target|restore_command'",
+    );
+    assert.equal(auto?.n, '0');
+
+    await server.stop();
+    assert.equal(await putBack(dataDir, 't1'), true);
+    assert.equal(await putBack(dataDir, 't1'), false);
+    await server.start();
+    assert.deepEqual(await rows(), ['one', 'two']);
+  });
+
+  test('a moment after the end of the archive fails, with the old data kept', async () => {
+    const known = await repository();
+    await server.stop();
+    const backup = known.backups.at(-1);
+    const soon = new Date(Date.now() - 1000).toISOString().replace('T', ' ').replace('Z', '+00');
+    const failed = await finish('restore', {
+      tag: 't2',
+      set: backup?.label ?? '',
+      type: 'time',
+      target: soon,
+      timeline: String(backup?.timeline),
+      'system-identifier': known.systemIdentifier ?? '',
+    });
+    assert.equal(failed.outcome, 'failed');
+    assert.match(failed.message, /the archive ends before that moment/);
+    assert.equal(await putBack(server.desired.paths.dataDir, 't2'), true);
+    await server.start();
+    assert.deepEqual(await rows(), ['one', 'two']);
+  });
+
+  test('restores a backup by its id, and what was before can be discarded', async () => {
+    const first = (await repository()).backups[0];
+    const done = await restore('t3', { backupId: first?.label ?? '' });
+    assert.equal(done.outcome, 'done', `${done.message}\n${done.lines.join('\n')}`);
+    await server.start();
+    assert.deepEqual(await rows(), []);
+    const { dataDir } = server.desired.paths;
+    await discard(dataDir);
+    assert.deepEqual(await readdir(dirname(dataDir)), ['main']);
+  });
+
+  const refused: [name: string, change: Record<string, string>, stanza: string, text: RegExp][] = [
+    ['a wrong key', { secretKey: 'guess' }, 'unreachable', /refuses the credentials/],
+    ['a store that is away', { endpoint: 'https://127.0.0.1:1' }, 'unreachable', /cannot reach/],
+    ['a certificate of nobody', { caFile: '' }, 'unreachable', /cannot trust/],
+  ];
+  for (const [name, change, stanza, text] of refused) {
+    test(`says what is wrong with ${name}, and heals`, async () => {
+      const backup = server.desired.backup;
+      assert.ok(backup);
+      const caFile = change['caFile'] === '' ? undefined : backup.s3.caFile;
+      await server.writeWish({ backup: { ...backup, s3: { ...backup.s3, ...change, caFile } } });
+      const view = await viewWith((each) => each.stanza !== 'ok');
+      assert.equal(view.stanza, stanza);
+      assert.match(view.message, text);
+      assert.doesNotMatch(view.message, new RegExp(server.store.secretKey.slice(0, 8)));
+      await server.writeWish({ backup });
+      await viewWith((each) => each.stanza === 'ok');
+    });
+  }
+
+  test('a repository of another model is left alone', async () => {
+    const { unit } = server.desired;
+    const backup = server.desired.backup;
+    assert.ok(backup);
+    const stanza = 'model.other';
+    await server.writeWish({
+      unit: { ...unit, modelUuid: 'another' },
+      backup: { ...backup, stanza },
+    });
+    const view = await viewWith((each) => each.stanza === 'foreign');
+    assert.match(view.message, /belongs to model 11111111/);
+    await server.writeWish({ unit, backup });
+  });
+});
