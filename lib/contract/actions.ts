@@ -75,7 +75,7 @@ function refuseReferences(name: string, value: unknown): void {
 /**
  * The parameters that the action gets: what was given, and defaults for the rest.
  *
- * @throws OperatorError `action-params-invalid`: `validation failed: (root) : additional property …`
+ * @throws OperatorError `action-params-invalid`, with the words that Juju's validator uses
  */
 export function actionParams(
   action: ActionSpec,

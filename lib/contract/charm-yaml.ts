@@ -6,7 +6,7 @@ import { isScalar, parseDocument, visit } from 'yaml';
 import type { z } from 'zod';
 import { OperatorError } from '../std/errors.ts';
 
-/** @param file for the message, for example `metadata.yaml` @throws OperatorError `charm-invalid` */
+/** @param file for the message: `metadata.yaml` @throws OperatorError `charm-invalid` */
 export function parseCharmYaml(text: string, file: string): unknown {
   const document = parseDocument(text, {
     version: '1.1',
@@ -26,7 +26,7 @@ export function parseCharmYaml(text: string, file: string): unknown {
   return document.toJS({ maxAliasCount: 100 }) ?? undefined;
 }
 
-/** Checks a value against a schema. @throws OperatorError with `<what>: <path>: expected …, got …` */
+/** Checks a value. @throws OperatorError with `<what>: <path>: expected …, got …` */
 export function checkCharm<Schema extends z.ZodType>(
   schema: Schema,
   value: unknown,

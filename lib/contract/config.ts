@@ -76,7 +76,7 @@ function shown(value: unknown): string {
 /**
  * The typed value of `name=text` on a command line.
  *
- * @throws OperatorError `config-invalid`: `option "x" expected int, got "abc"`, `unknown option "x"`
+ * @throws OperatorError `config-invalid`: `option "x" expected int, got "abc"` and the like
  */
 export function parseConfigValue(options: ConfigOptions, name: string, text: string): ConfigValue {
   const option = optionNamed(options, name);

@@ -9,7 +9,7 @@ import { parseDurationMs } from '../std/duration.ts';
 export type FlagKind = 'string' | 'bool' | 'int' | 'duration' | 'strings';
 
 export interface FlagSpec {
-  /** Without dashes, any number of aliases: `['r', 'relation']`. Values are found under the last. */
+  /** Without dashes, with aliases: `['r', 'relation']`. Values are found under the last. */
   names: readonly string[];
   /** Default 'string'. 'strings' may be repeated; 'duration' is a Go duration, kept as text. */
   kind?: FlagKind;
@@ -65,7 +65,7 @@ export class HelpRequested extends Error {
 }
 
 export interface ParseOptions {
-  /** Flags may follow positionals (default); false stops at the first positional, as `exec` does. */
+  /** Flags may follow positionals (default); false stops at the first, as `exec` does. */
   interspersed?: boolean;
 }
 

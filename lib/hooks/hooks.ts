@@ -40,7 +40,7 @@ export interface Hooks {
   relationIds(endpoint: string): Promise<number[]>;
   /** Remote units, ascending by name; empty when the relation is gone. */
   relationList(endpoint: string, id: number): Promise<string[]>;
-  /** The remote application (for a peer relation the own one); undefined when the relation is gone. */
+  /** The remote application (for a peer relation the own one); undefined: no such relation. */
   relationApp(endpoint: string, id: number): Promise<string | undefined>;
   /** A unit's or (with `app`) an application's databag; empty when it cannot be read. */
   relationGet(endpoint: string, id: number, who: string, app?: 'app'): Promise<Databag>;

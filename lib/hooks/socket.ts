@@ -91,9 +91,10 @@ export function answerReader(onAnswer: (answer: ToolAnswer) => void): (chunk: Bu
 }
 
 function controllerGone(path: string, cause: Error | undefined): OperatorError {
+  const why = cause === undefined ? '' : `: ${cause.message}`;
   return new OperatorError({
     code: 'controller-gone',
-    message: `cannot reach the controller at ${path}${cause === undefined ? '' : `: ${cause.message}`}`,
+    message: `cannot reach the controller at ${path}${why}`,
     hint: 'the hook runs again when the controller is back',
     cause,
   });

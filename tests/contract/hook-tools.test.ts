@@ -1,34 +1,28 @@
 /** The table of hook tools, through each way that leads to the controller. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { after, before, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { execTransport } from '../../lib/hooks/exec.ts';
 import { socketTransport } from '../../lib/hooks/socket.ts';
 import type { ToolAnswer, Transport } from '../../lib/hooks/transport.ts';
-import type { Session } from '../../src/controller/tools/session.ts';
-import { aModel, type Model, type Served, serve } from '../support/contract-model.ts';
+import { type Model, servedPerTest } from '../support/contract-model.ts';
 import { type Row, rows } from './hook-tool-table.ts';
+import { secretRows } from './secret-tool-table.ts';
 
-let current: Session | undefined;
-let served: Served;
-
-before(async () => {
-  served = await serve(
-    () => current,
-    async (unit, command) => ({ code: 3, stdout: `${unit}\n`, stderr: `${command}\n` }),
-  );
+const our = servedPerTest((model) => {
+  addTask(model);
+  return model.session();
 });
-after(() => served.close());
 
 type Way = () => Promise<Pick<Transport, 'call' | 'close'>>;
 const ways: Record<string, Way> = {
   'the tools on PATH': async () => ({ call: callTool, close: async () => {} }),
-  'the exec transport': async () => execTransport({ ...process.env, ...served.env }),
-  'the socket transport': () => socketTransport(served.socket, 'c-1', '/'),
+  'the exec transport': async () => execTransport({ ...process.env, ...our.served.env }),
+  'the socket transport': () => socketTransport(our.served.socket, 'c-1', '/'),
 };
 
 for (const [way, open] of Object.entries(ways)) {
-  for (const [family, cases] of Object.entries(rows)) {
+  for (const [family, cases] of Object.entries({ ...rows, ...secretRows })) {
     describe(`${family}, by ${way}`, () => {
       for (const row of cases) test(title(row), () => check(row, open));
     });
@@ -36,11 +30,9 @@ for (const [way, open] of Object.entries(ways)) {
 }
 
 async function check(row: Row, open: Way): Promise<void> {
-  const model = aModel();
-  addTask(model);
   const transport = await open();
   try {
-    current = model.session(row.in);
+    our.current = our.model.session(row.in);
     const commands = row.run.every((word) => typeof word === 'string') ? [row.run] : row.run;
     let answer: ToolAnswer = { code: -1, stdout: '', stderr: '' };
     for (const command of commands) {
@@ -55,7 +47,6 @@ async function check(row: Row, open: Way): Promise<void> {
     assert.equal(answer.code, row.code ?? 0);
   } finally {
     await transport.close();
-    model.close();
   }
 }
 
@@ -76,10 +67,10 @@ function callTool(
   tool: string,
   words: readonly string[],
   stdin = '',
-  env: Record<string, string> = served.env,
+  env: Record<string, string> = our.served.env,
 ): Promise<ToolAnswer> {
   return new Promise((resolve, reject) => {
-    const child = spawn(`${served.bin}/${tool}`, words, { env, cwd: '/' });
+    const child = spawn(`${our.served.bin}/${tool}`, words, { env, cwd: '/' });
     let stdout = '';
     let stderr = '';
     child.stdout.on('data', (chunk) => {
@@ -97,34 +88,31 @@ function callTool(
 
 describe('the client program', () => {
   test('says which variable is missing outside a hook', async () => {
-    const { PATH = '' } = served.env;
+    const { PATH = '' } = our.served.env;
     const answer = await callTool('is-leader', [], '', { PATH });
     assert.deepEqual(answer, { code: 1, stdout: '', stderr: 'ERROR JUJU_CONTEXT_ID not set\n' });
   });
 
   test('is refused with the id of another execution', async () => {
-    const model = aModel();
-    current = model.session();
-    const answer = await callTool('is-leader', [], '', { ...served.env, JUJU_CONTEXT_ID: 'old' });
-    model.close();
+    const answer = await callTool('is-leader', [], '', {
+      ...our.served.env,
+      JUJU_CONTEXT_ID: 'old',
+    });
     const stderr = 'ERROR bad request: expected context id "c-1", got "old"\n';
     assert.deepEqual(answer, { code: 1, stdout: '', stderr });
   });
 
   test('says so when no controller listens', async () => {
-    const env = { ...served.env, JUJU_AGENT_SOCKET_ADDRESS: '/no/such/socket' };
+    const env = { ...our.served.env, JUJU_AGENT_SOCKET_ADDRESS: '/no/such/socket' };
     const { code, stderr } = await callTool('is-leader', [], '', env);
     assert.equal(code, 1);
     assert.match(stderr, /^ERROR cannot reach the controller at \/no\/such\/socket: /);
   });
 
   test('carries any text there and back', async () => {
-    const model = aModel();
-    current = model.session();
     const value = 'a "quoted"\\ line\nand\ttab, ünïcode 🐘, \u0001 =end=';
     await callTool('relation-set', ['-r', '3', `k=${value}`]);
     const { stdout } = await callTool('relation-get', ['-r', '3', '--format=json', 'k', 'web/0']);
-    model.close();
     assert.equal(JSON.parse(stdout), value);
   });
 });

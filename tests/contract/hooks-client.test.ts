@@ -1,45 +1,31 @@
 /** The Hooks port over both transports against the real server: the same values either way. */
 import assert from 'node:assert/strict';
 import { readFileSync, statSync } from 'node:fs';
-import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
+import { afterEach, beforeEach, describe, test } from 'node:test';
 import { hooksOver } from '../../lib/hooks/client.ts';
 import { connectHooks } from '../../lib/hooks/connect.ts';
 import { execTransport } from '../../lib/hooks/exec.ts';
 import type { Hooks } from '../../lib/hooks/hooks.ts';
 import type { Transport } from '../../lib/hooks/transport.ts';
-import type { Session } from '../../src/controller/tools/session.ts';
-import { aModel, commit, type Model, type Served, serve } from '../support/contract-model.ts';
+import { commit, servedPerTest } from '../support/contract-model.ts';
 
-let current: Session | undefined;
-let served: Served;
-let model: Model;
-
-before(async () => {
-  served = await serve(
-    () => current,
-    async () => ({ code: 0, stdout: '', stderr: '' }),
-  );
-});
-after(() => served.close());
-beforeEach(() => {
-  model = aModel();
+const our = servedPerTest((model) => {
   model.store.run(`INSERT INTO operation VALUES (6, 'x', 0)`);
   model.store.run(
     `INSERT INTO task (id, operation_id, unit, action, params, enqueued)
      VALUES (7, 6, 'web/0', 'backup', '{"type":"full"}', 0)`,
   );
-  current = model.session({ action: { taskId: 7 } });
+  return model.session({ action: { taskId: 7 } });
 });
-afterEach(() => model.close());
 
 function next(unit = 'web/0'): void {
-  if (current !== undefined) commit(model, current);
-  current = model.session({ unit });
+  if (our.current !== undefined) commit(our.model, our.current);
+  our.current = our.model.session({ unit });
 }
 
 const environments: Record<string, () => Record<string, string | undefined>> = {
-  'hook tools': () => ({ ...process.env, ...served.env }),
-  'the socket': () => ({ ...served.env, PGCHARM_HOOK_SOCKET: served.socket }),
+  'hook tools': () => ({ ...process.env, ...our.served.env }),
+  'the socket': () => ({ ...our.served.env, PGCHARM_HOOK_SOCKET: our.served.socket }),
 };
 
 for (const [name, environment] of Object.entries(environments)) {
@@ -143,7 +129,7 @@ for (const [name, environment] of Object.entries(environments)) {
       await hooks.actionSet({ 'a.b': '-1', c: '' });
       await hooks.actionLog('--half way');
       await hooks.actionFail('no room');
-      assert.deepEqual(current?.actionOutcome(), {
+      assert.deepEqual(our.current?.actionOutcome(), {
         results: { a: { b: '-1' }, c: '' },
         failed: 'no room',
       });
@@ -152,8 +138,8 @@ for (const [name, environment] of Object.entries(environments)) {
     test('write long lines in pieces', async () => {
       await hooks.log('INFO', 'é'.repeat(70_000));
       await hooks.log('DEBUG', '');
-      assert.equal(model.logged.length, 4);
-      const text = model.logged.slice(0, 3).map((line) => line.replace(/^.*juju-log: /s, ''));
+      assert.equal(our.model.logged.length, 4);
+      const text = our.model.logged.slice(0, 3).map((line) => line.replace(/^.*juju-log: /s, ''));
       assert.equal(text.join(''), 'é'.repeat(70_000));
     });
 
@@ -167,7 +153,7 @@ for (const [name, environment] of Object.entries(environments)) {
 
 describe('secret content over hook tools', () => {
   test('is in private files while the tool runs, never among its words', async () => {
-    const real = execTransport({ ...process.env, ...served.env });
+    const real = execTransport({ ...process.env, ...our.served.env });
     const paths: string[] = [];
     const watched: Transport = {
       ...real,

@@ -2,34 +2,30 @@
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, test } from 'node:test';
+import { beforeEach, describe, test } from 'node:test';
 import { CommitRefused } from '../../src/controller/tools/apply-changes.ts';
-import { aModel, commit, type Model, NOW, out, run } from '../support/contract-model.ts';
+import { commit, modelPerTest, NOW, out, run } from '../support/contract-model.ts';
 
-let model: Model;
-beforeEach(() => {
-  model = aModel();
-});
-afterEach(() => model.close());
+const our = modelPerTest();
 
 /** Runs tools in one successful hook. @returns standard output of the last */
 function hook(unit: string, ...commands: string[][]): string {
-  const session = model.session({ unit });
+  const session = our.model.session({ unit });
   let last = '';
   for (const words of commands) last = out(session, ...words);
-  commit(model, session);
+  commit(our.model, session);
   return last.trim();
 }
 
 function refusal(unit: string, ...words: string[]): string {
-  return run(model.session({ unit }), ...words).stderr;
+  return run(our.model.session({ unit }), ...words).stderr;
 }
 
 const get = (unit: string, id: string, ...more: string[]) =>
   hook(unit, ['secret-get', id, ...more, '--format=json']);
 
 function revisions(id: string): { revision: number; obsolete: number }[] {
-  return model.store.all(
+  return our.model.store.all(
     `SELECT revision, obsolete FROM secret_revision WHERE 'secret:' || secret_id = ?
      ORDER BY revision`,
     id,
@@ -72,7 +68,7 @@ describe('an application secret', () => {
   });
 
   test('what a reader tracks survives a hook that fails', () => {
-    const session = model.session({ unit: 'web/1' });
+    const session = our.model.session({ unit: 'web/1' });
     out(session, 'secret-get', id);
     session.discard();
     hook('web/0', ['secret-set', id, 'token=two']);
@@ -115,13 +111,13 @@ describe('an application secret', () => {
   });
 
   test('is not kept for a hook that lost the lease', () => {
-    const session = model.session();
+    const session = our.model.session();
     const lost = out(session, 'secret-add', 'token=x').trim();
     out(session, 'state-set', 'k=v');
-    model.store.run(`UPDATE lease SET unit = 'web/1'`);
-    assert.throws(() => commit(model, session), CommitRefused);
+    our.model.store.run(`UPDATE lease SET unit = 'web/1'`);
+    assert.throws(() => commit(our.model, session), CommitRefused);
     assert.match(refusal('web/0', 'secret-get', lost), /not found/);
-    assert.equal(out(model.session(), 'state-get', '--format=json'), '{}\n');
+    assert.equal(out(our.model.session(), 'state-get', '--format=json'), '{}\n');
   });
 
   test('is described with what it has, and only that', () => {
@@ -146,22 +142,27 @@ describe('an application secret', () => {
     );
     assert.equal(
       hook('web/0', ['secret-info-get', '--label', 'main', '--format=json']),
-      `{"${bare}":{"revision":1,"label":"main","owner":"application","description":"d","rotation":"daily","expiry":"2026-02-01T00:00:00Z","rotates":"2026-01-03T03:04:05Z","access":[{"target":"application-pg","scope":"relation-web.db#pg.database","role":"view"}]}}`,
+      [
+        `{"${bare}":{"revision":1,"label":"main","owner":"application","description":"d",`,
+        '"rotation":"daily","expiry":"2026-02-01T00:00:00Z","rotates":"2026-01-03T03:04:05Z",',
+        '"access":[{"target":"application-pg","scope":"relation-web.db#pg.database",',
+        '"role":"view"}]}}',
+      ].join(''),
     );
   });
 
   test('a hook sees its own pending changes as Juju shows them', () => {
     get('web/0', id);
-    const session = model.session();
+    const session = our.model.session();
     out(session, 'secret-set', id, 'token=two', '--label', 'renamed');
     assert.equal(out(session, 'secret-get', id, 'token'), 'one\n');
     assert.equal(out(session, 'secret-get', id, 'token', '--peek'), 'two\n');
     assert.match(out(session, 'secret-info-get', id), /label: renamed/);
     assert.match(run(session, 'secret-get', '--label', 'main').stderr, /not found/);
     out(session, 'secret-get', id, '--refresh');
-    commit(model, session);
+    commit(our.model, session);
     assert.equal(get('web/0', id), '{"token":"two"}');
-    const next = model.session();
+    const next = our.model.session();
     out(next, 'secret-remove', id);
     assert.equal(out(next, 'secret-ids', '--format=json'), 'null\n');
     next.discard();
@@ -181,7 +182,7 @@ describe('a grant', () => {
     hook('web/0', ['secret-grant', id, '-r', 'db:3'], ['secret-grant', id, '-r', 'db:3']);
     assert.equal(get('pg/0', id), '{"token":"one"}');
     assert.match(refusal('pg/0', 'secret-set', id, 'token=two'), /not found/);
-    model.store.run('DELETE FROM relation WHERE id = 3');
+    our.model.store.run('DELETE FROM relation WHERE id = 3');
     assert.equal(refusal('pg/0', 'secret-get', id), denied);
   });
 
@@ -226,17 +227,20 @@ describe('a unit secret', () => {
 
 describe('content', () => {
   test('comes from words, base64 and files', () => {
-    writeFileSync(join(model.dir, 'one'), 'line\n');
-    writeFileSync(join(model.dir, 'all.yaml'), 'from-file: "yes"\nraw#base64: AA==\n');
-    const session = model.session();
+    writeFileSync(join(our.model.dir, 'one'), 'line\n');
+    writeFileSync(join(our.model.dir, 'all.yaml'), 'from-file: "yes"\nraw#base64: AA==\n');
+    const session = our.model.session();
     const args = ['--file', 'all.yaml', 'token=a=b', 'bin#base64=/w==', 'text#file=one'];
-    const { stdout, code } = session.run({ tool: 'secret-add', args, dir: model.dir });
+    const { stdout, code } = session.run({ tool: 'secret-add', args, dir: our.model.dir });
     assert.equal(code, 0);
-    commit(model, session);
+    commit(our.model, session);
     const id = stdout.trim();
     assert.equal(hook('web/0', ['secret-get', id, 'bin#base64']), '/w==');
     assert.equal(hook('web/0', ['secret-get', id, 'raw#base64']), 'AA==');
-    assert.equal(out(model.session(), 'secret-get', id, 'text', '--format=json'), '"line\\n"\n');
+    assert.equal(
+      out(our.model.session(), 'secret-get', id, 'text', '--format=json'),
+      '"line\\n"\n',
+    );
     assert.equal(hook('web/0', ['secret-get', id, 'from-file']), '"yes"');
     assert.equal(hook('web/0', ['secret-get', id, 'token']), 'a=b');
     assert.match(refusal('web/0', 'secret-get', id, 'nope'), /"nope" not found/);
@@ -245,7 +249,7 @@ describe('content', () => {
   test('is refused when too large, badly named or not base64, without being shown', () => {
     const large = 'x'.repeat(800_000);
     for (const word of [`token=${large}`, 'Token=hunter2', 'token#base64=hunter2!']) {
-      const { code, stderr } = run(model.session(), 'secret-add', word);
+      const { code, stderr } = run(our.model.session(), 'secret-add', word);
       assert.equal(code, 1);
       assert.doesNotMatch(stderr, /hunter2|xxx/);
     }
@@ -253,7 +257,7 @@ describe('content', () => {
 
   test('expires after a duration', () => {
     const id = hook('web/0', ['secret-add', '--expire', '24h', 'token=x']);
-    const row = model.store.get<{ expires: number }>('SELECT expires FROM secret_revision');
+    const row = our.model.store.get<{ expires: number }>('SELECT expires FROM secret_revision');
     assert.equal(row?.expires, NOW + 86_400_000);
     assert.match(hook('web/0', ['secret-info-get', id]), /expiry: 2026-01-03T03:04:05Z/);
   });

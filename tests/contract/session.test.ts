@@ -2,20 +2,16 @@
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { CommitRefused } from '../../src/controller/tools/apply-changes.ts';
 import { RemoteBags } from '../../src/controller/tools/remote-bags.ts';
 import type { HookInfo } from '../../src/controller/uniter/hook-info.ts';
-import { aModel, commit, DB, type Model, out, PEERS, run } from '../support/contract-model.ts';
+import { commit, DB, modelPerTest, out, PEERS, run } from '../support/contract-model.ts';
 
-let model: Model;
-beforeEach(() => {
-  model = aModel();
-});
-afterEach(() => model.close());
+const our = modelPerTest();
 
 function bag(relation: number, owner: string): { version: number; data: Record<string, string> } {
-  const row = model.store.get<{ version: number; data: string }>(
+  const row = our.model.store.get<{ version: number; data: string }>(
     'SELECT version, data FROM databag WHERE relation_id = ? AND owner = ?',
     relation,
     owner,
@@ -24,7 +20,7 @@ function bag(relation: number, owner: string): { version: number; data: Record<s
 }
 
 function loseLeadership(): void {
-  model.store.run(`UPDATE lease SET unit = 'web/1'`);
+  our.model.store.run(`UPDATE lease SET unit = 'web/1'`);
 }
 
 const changed: HookInfo = {
@@ -38,26 +34,26 @@ const changed: HookInfo = {
 
 describe('databags', () => {
   test('change at commit, and the version grows by one for all writes of a hook', () => {
-    const session = model.session();
+    const session = our.model.session();
     out(session, 'relation-set', '-r', '3', 'a=1');
     out(session, 'relation-set', '-r', '3', 'b=2', 'ingress-address=');
     assert.deepEqual(bag(DB, 'web/0').data, { 'ingress-address': 'web/0' });
-    commit(model, session);
+    commit(our.model, session);
     assert.deepEqual(bag(DB, 'web/0'), { version: 1, data: { a: '1', b: '2' } });
   });
 
   test('keep their version when nothing becomes different', () => {
-    const session = model.session();
+    const session = our.model.session();
     out(session, 'relation-set', '-r', '3', 'ingress-address=other');
     out(session, 'relation-set', '-r', '3', 'ingress-address=web/0', 'none=');
     out(session, 'relation-set', '-r', '1', '--app', 'shared=yes');
-    commit(model, session);
+    commit(our.model, session);
     assert.equal(bag(DB, 'web/0').version, 0);
     assert.equal(bag(PEERS, 'web').version, 1);
   });
 
   test('keep everything of a failed hook out', () => {
-    const session = model.session();
+    const session = our.model.session();
     out(session, 'relation-set', '-r', '3', 'a=1');
     out(session, 'relation-set', '-r', '3', '--app', 'a=1');
     out(session, 'open-port', '80');
@@ -66,32 +62,32 @@ describe('databags', () => {
     session.discard();
     assert.equal(bag(DB, 'web/0').version, 0);
     assert.equal(bag(DB, 'web').version, -1);
-    const next = model.session();
+    const next = our.model.session();
     assert.equal(out(next, 'opened-ports', '--format=json'), '[]\n');
     assert.equal(out(next, 'state-get', '--format=json'), '{}\n');
     assert.equal(out(next, 'secret-ids', '--format=json'), 'null\n');
   });
 
   test('of the application are refused to whoever lost the lease, and nothing else is kept', () => {
-    const session = model.session();
+    const session = our.model.session();
     out(session, 'relation-set', '-r', '3', 'a=1');
     out(session, 'relation-set', '-r', '3', '--app', 'a=1');
     out(session, 'state-set', 'k=v');
     loseLeadership();
-    assert.throws(() => commit(model, session), CommitRefused);
+    assert.throws(() => commit(our.model, session), CommitRefused);
     assert.equal(bag(DB, 'web/0').version, 0);
     assert.equal(bag(DB, 'web').version, -1);
-    assert.equal(out(model.session(), 'state-get', '--format=json'), '{}\n');
+    assert.equal(out(our.model.session(), 'state-get', '--format=json'), '{}\n');
   });
 
   test('of a remote unit stay as first seen until the event that reports the change', () => {
     const remoteBags = new RemoteBags();
     const read = (hook?: HookInfo) => {
-      const session = model.session({ remoteBags, ...(hook === undefined ? {} : { hook }) });
+      const session = our.model.session({ remoteBags, ...(hook === undefined ? {} : { hook }) });
       return out(session, 'relation-get', '-r', '3', 'v', 'pg/0');
     };
     assert.equal(read(), '');
-    model.store.run(`UPDATE databag SET data = '{"v":"1"}' WHERE owner = 'pg/0'`);
+    our.model.store.run(`UPDATE databag SET data = '{"v":"1"}' WHERE owner = 'pg/0'`);
     assert.equal(read(), '');
     assert.equal(read({ kind: 'config-changed', name: 'config-changed' }), '');
     assert.equal(read(changed), '1\n');
@@ -99,80 +95,80 @@ describe('databags', () => {
   });
 
   test('of a remote unit do not change within one hook', () => {
-    const session = model.session();
+    const session = our.model.session();
     out(session, 'relation-get', '-r', '3', '-', 'pg/0');
-    model.store.run(`UPDATE databag SET data = '{"v":"1"}' WHERE owner = 'pg/0'`);
+    our.model.store.run(`UPDATE databag SET data = '{"v":"1"}' WHERE owner = 'pg/0'`);
     assert.equal(out(session, 'relation-get', '-r', '3', 'v', 'pg/0'), '');
   });
 
   test('of a unit that left can still be read, and it is no member any more', () => {
-    model.store.run(`UPDATE relation_unit SET in_scope = 0 WHERE unit = 'pg/0'`);
-    model.store.run(`UPDATE relation_unit SET members = '{}' WHERE unit = 'web/0'`);
-    const session = model.session();
+    our.model.store.run(`UPDATE relation_unit SET in_scope = 0 WHERE unit = 'pg/0'`);
+    our.model.store.run(`UPDATE relation_unit SET members = '{}' WHERE unit = 'web/0'`);
+    const session = our.model.session();
     assert.equal(out(session, 'relation-list', '-r', '3', '--format=json'), '[]\n');
     assert.equal(out(session, 'relation-get', '-r', '3', 'ingress-address', 'pg/0'), 'pg/0\n');
   });
 
   test('take a file relative to the caller, and arguments win over it', () => {
-    writeFileSync(join(model.dir, 'settings.yaml'), 'a: 1\nb: yes\n');
-    const session = model.session();
+    writeFileSync(join(our.model.dir, 'settings.yaml'), 'a: 1\nb: yes\n');
+    const session = our.model.session();
     const args = ['-r', '3', '--file', 'settings.yaml', 'a=2'];
-    assert.equal(session.run({ tool: 'relation-set', args, dir: model.dir }).code, 0);
-    commit(model, session);
+    assert.equal(session.run({ tool: 'relation-set', args, dir: our.model.dir }).code, 0);
+    commit(our.model, session);
     assert.deepEqual(bag(DB, 'web/0').data, { 'ingress-address': 'web/0', a: '2', b: 'yes' });
   });
 });
 
 describe('leadership within a hook', () => {
   test('can be lost and never comes back', () => {
-    const session = model.session();
+    const session = our.model.session();
     assert.equal(out(session, 'is-leader'), 'True\n');
     loseLeadership();
     assert.equal(out(session, 'is-leader'), 'False\n');
-    model.store.run(`UPDATE lease SET unit = 'web/0'`);
+    our.model.store.run(`UPDATE lease SET unit = 'web/0'`);
     assert.equal(out(session, 'is-leader'), 'False\n');
-    assert.equal(out(model.session(), 'is-leader'), 'True\n');
+    assert.equal(out(our.model.session(), 'is-leader'), 'True\n');
   });
 
   test('ends with the lease', () => {
-    model.clock.now += 61_000;
-    assert.equal(out(model.session(), 'is-leader'), 'False\n');
+    our.model.clock.now += 61_000;
+    assert.equal(out(our.model.session(), 'is-leader'), 'False\n');
   });
 });
 
 describe('what is in force at once', () => {
   test('status, version, log and progress outlive a hook that fails', () => {
-    model.store.run(`INSERT INTO operation VALUES (6, 'x', 0)`);
-    model.store.run(
+    our.model.store.run(`INSERT INTO operation VALUES (6, 'x', 0)`);
+    our.model.store.run(
       `INSERT INTO task (id, operation_id, unit, action, enqueued) VALUES (7, 6, 'web/0', 'a', 0)`,
     );
-    const session = model.session({ action: { taskId: 7 } });
+    const session = our.model.session({ action: { taskId: 7 } });
     out(session, 'status-set', 'blocked', 'why');
     out(session, 'application-version-set', '16.2');
     out(session, 'juju-log', 'a', 'line');
     out(session, 'action-log', 'half');
     session.discard();
-    assert.equal(out(model.session(), 'status-get'), 'blocked\n');
-    const row = model.store.get<{ version: string; log: string }>(
+    assert.equal(out(our.model.session(), 'status-get'), 'blocked\n');
+    const row = our.model.store.get<{ version: string; log: string }>(
       `SELECT u.workload_version AS version, t.log FROM unit u, task t WHERE u.name = 'web/0'`,
     );
     assert.equal(row?.version, '16.2');
-    assert.deepEqual(JSON.parse(row?.log ?? ''), [{ at: model.clock.now, message: 'half' }]);
-    assert.deepEqual(model.logged, ['INFO unit.web/0.juju-log: a line']);
+    assert.deepEqual(JSON.parse(row?.log ?? ''), [{ at: our.model.clock.now, message: 'half' }]);
+    assert.deepEqual(our.model.logged, ['INFO unit.web/0.juju-log: a line']);
   });
 
   test('a line of a relation hook names the relation; an unknown level becomes INFO', () => {
-    const session = model.session({ hook: changed });
+    const session = our.model.session({ hook: changed });
     out(session, 'juju-log', '-l', 'loud', 'hm');
     assert.deepEqual(
-      model.logged.map((line) => line.split(' ')[0]),
+      our.model.logged.map((line) => line.split(' ')[0]),
       ['WARNING', 'INFO'],
     );
-    assert.equal(model.logged[1], 'INFO unit.web/0.juju-log: db:3: hm');
+    assert.equal(our.model.logged[1], 'INFO unit.web/0.juju-log: db:3: hm');
   });
 
   test('results of an action are kept although nothing is committed', () => {
-    const session = model.session({ action: { taskId: 7 } });
+    const session = our.model.session({ action: { taskId: 7 } });
     out(session, 'action-set', 'a=1', 'b.c=2');
     out(session, 'action-set', 'a.d=3');
     out(session, 'action-fail');
@@ -186,23 +182,23 @@ describe('what is in force at once', () => {
 
 describe('configuration', () => {
   test('is what it was when the hook first asked', () => {
-    const session = model.session();
+    const session = our.model.session();
     assert.equal(out(session, 'config-get', 'max'), '5\n');
-    model.store.run(`UPDATE application SET config = '{"max":9,"name":""}'`);
+    our.model.store.run(`UPDATE application SET config = '{"max":9,"name":""}'`);
     assert.equal(out(session, 'config-get', 'max'), '5\n');
-    const next = model.session();
+    const next = our.model.session();
     assert.equal(out(next, 'config-get', '--format=json'), '{"max":9,"name":"","tls":true}\n');
   });
 });
 
 describe('ports', () => {
   test('open and close at commit, for all or for some endpoints', () => {
-    const first = model.session();
+    const first = our.model.session();
     out(first, 'open-port', '8000-8999/udp');
     out(first, 'open-port', '80', '--endpoints', 'site,db');
     out(first, 'open-port', 'icmp');
-    commit(model, first);
-    const second = model.session();
+    commit(our.model, first);
+    const second = our.model.session();
     assert.equal(
       out(second, 'opened-ports', '--endpoints'),
       'icmp (*)\n80/tcp (db, site)\n8000-8999/udp (*)\n',
@@ -211,9 +207,9 @@ describe('ports', () => {
     out(second, 'close-port', '80', '--endpoints', 'db');
     out(second, 'close-port', '8000-8999/udp');
     out(second, 'open-port', '8500/udp');
-    commit(model, second);
+    commit(our.model, second);
     assert.equal(
-      out(model.session(), 'opened-ports', '--endpoints'),
+      out(our.model.session(), 'opened-ports', '--endpoints'),
       'icmp (*)\n80/tcp (site)\n8500/udp (*)\n',
     );
   });
@@ -221,14 +217,15 @@ describe('ports', () => {
 
 describe('storage', () => {
   test('is listed once attached, or while its own hook runs', () => {
-    model.store.run(
-      `INSERT INTO storage (id, name, kind, application, unit, location, size_mib, attached, created)
+    our.model.store.run(
+      `INSERT INTO storage
+         (id, name, kind, application, unit, location, size_mib, attached, created)
        VALUES ('data/0', 'data', 'filesystem', 'web', 'web/0', '/s/0', 1, 1, 0),
               ('data/1', 'data', 'filesystem', 'web', 'web/0', '/s/1', 1, 0, 0)`,
     );
-    assert.equal(out(model.session(), 'storage-list', 'data'), 'data/0\n');
+    assert.equal(out(our.model.session(), 'storage-list', 'data'), 'data/0\n');
     const hook: HookInfo = { kind: 'storage-attached', name: 'data-storage-attached' };
-    const attaching = model.session({ hook: { ...hook, storageId: 'data/1' } });
+    const attaching = our.model.session({ hook: { ...hook, storageId: 'data/1' } });
     assert.equal(out(attaching, 'storage-list'), 'data/0\ndata/1\n');
     assert.equal(out(attaching, 'storage-get', 'location'), '/s/1\n');
     assert.equal(
@@ -242,10 +239,10 @@ describe('storage', () => {
   });
 
   test('is added only by a hook that succeeds', () => {
-    const session = model.session();
+    const session = our.model.session();
     out(session, 'storage-add', 'data=2');
-    assert.deepEqual(model.logged, []);
-    commit(model, session);
-    assert.deepEqual(model.logged, ['storage web/0 data 2']);
+    assert.deepEqual(our.model.logged, []);
+    commit(our.model, session);
+    assert.deepEqual(our.model.logged, ['storage web/0 data 2']);
   });
 });

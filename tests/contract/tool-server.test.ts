@@ -4,41 +4,20 @@ import { execFile } from 'node:child_process';
 import { copyFileSync, statSync, writeFileSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import { join } from 'node:path';
-import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
+import { before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
 import { answerReader, socketTransport } from '../../lib/hooks/socket.ts';
 import type { ToolAnswer } from '../../lib/hooks/transport.ts';
 import { OperatorError } from '../../lib/std/errors.ts';
 import { ToolServer } from '../../src/controller/tools/server.ts';
-import type { Session } from '../../src/controller/tools/session.ts';
-import { aModel, type Model, type Served, serve } from '../support/contract-model.ts';
+import { servedPerTest } from '../support/contract-model.ts';
 
-let model: Model;
-let current: Session | undefined;
-let served: Served;
-const executed: string[] = [];
-
-before(async () => {
-  served = await serve(
-    () => current,
-    async (unit, command) => {
-      executed.push(command);
-      await new Promise((resolve) => setImmediate(resolve));
-      return { code: 3, stdout: `${unit}\n`, stderr: `${command}\n` };
-    },
-  );
-});
-after(() => served.close());
-beforeEach(() => {
-  model = aModel();
-  current = model.session();
-});
-afterEach(() => model.close());
+const our = servedPerTest((model) => model.session());
 
 /** Sends bytes as they are and collects answers until there are `count`, or the server hangs up. */
 function exchange(bytes: string | Buffer, count: number): Promise<ToolAnswer[]> {
   return new Promise((resolve, reject) => {
-    const socket = createConnection(served.socket);
+    const socket = createConnection(our.served.socket);
     const answers: ToolAnswer[] = [];
     const read = answerReader((answer) => {
       answers.push(answer);
@@ -59,12 +38,12 @@ const refused = (why: string) => ({ code: 1, stdout: '', stderr: `ERROR bad requ
 
 describe('the socket', () => {
   test('is for its owner only', () => {
-    assert.equal(statSync(served.socket).mode & 0o777, 0o600);
+    assert.equal(statSync(our.served.socket).mode & 0o777, 0o600);
   });
 
   test('with too long a path is refused with a hint', async () => {
     const path = `/tmp/${'x'.repeat(103)}`;
-    const server = new ToolServer(path, served.server.handlers);
+    const server = new ToolServer(path, our.served.server.handlers);
     await assert.rejects(server.listen(), (error) => {
       assert.ok(error instanceof OperatorError);
       assert.equal(error.code, 'socket-path-too-long');
@@ -74,9 +53,9 @@ describe('the socket', () => {
   });
 
   test('replaces what a killed controller left behind, and goes when closed', async () => {
-    const path = join(model.dir, 'left.socket');
+    const path = join(our.model.dir, 'left.socket');
     writeFileSync(path, '');
-    const server = new ToolServer(path, served.server.handlers);
+    const server = new ToolServer(path, our.served.server.handlers);
     await server.listen();
     assert.ok(statSync(path).isSocket());
     await server.close();
@@ -117,7 +96,7 @@ describe('requests', () => {
   });
 
   test('while nothing runs are refused', async () => {
-    current = undefined;
+    our.current = undefined;
     const answers = await exchange(line(ask({ tool: 'is-leader' })), 1);
     assert.deepEqual(answers, [refused('expected context id "", got "c-1"')]);
   });
@@ -125,7 +104,7 @@ describe('requests', () => {
   test('in pieces of one byte are understood', async () => {
     const bytes = Buffer.from(line(ask({ tool: 'state-set', args: ['k=ü'] })));
     const transport = await new Promise<ToolAnswer>((resolve) => {
-      const socket = createConnection(served.socket);
+      const socket = createConnection(our.served.socket);
       socket.setNoDelay(true);
       socket.on(
         'data',
@@ -144,7 +123,7 @@ describe('requests', () => {
   });
 
   test('of one connection are answered in order, each seeing the ones before', async () => {
-    const transport = await socketTransport(served.socket, 'c-1', '/');
+    const transport = await socketTransport(our.served.socket, 'c-1', '/');
     const calls = Array.from({ length: 50 }, (_, index) => [
       transport.call('state-set', [`k=${index}`]),
       transport.call('state-get', ['k']),
@@ -167,9 +146,9 @@ describe('requests', () => {
   });
 
   test('outstanding when the controller goes are told so', async () => {
-    const path = join(model.dir, 's');
+    const path = join(our.model.dir, 's');
     const server = new ToolServer(path, {
-      session: () => current,
+      session: () => our.current,
       exec: () => new Promise(() => {}),
     });
     await server.listen();
@@ -186,8 +165,8 @@ describe('juju-exec', () => {
   let program: string;
   before(() => {
     // As installed: D/bin/juju-exec, the unit's socket at D/agents/unit-web-0/agent.socket.
-    program = join(served.bin, 'juju-exec');
-    copyFileSync(join(served.bin, 'is-leader'), program);
+    program = join(our.served.bin, 'juju-exec');
+    copyFileSync(join(our.served.bin, 'is-leader'), program);
   });
 
   async function juju(words: string[], env: Record<string, string> = {}): Promise<ToolAnswer> {
@@ -205,7 +184,7 @@ describe('juju-exec', () => {
     const command = 'JUJU_DISPATCH_PATH=hooks/agent_notified ./dispatch';
     const answer = { code: 3, stdout: 'web/0\n', stderr: `${command}\n` };
     assert.deepEqual(await juju(['web/0', command]), answer);
-    assert.equal(executed.at(-1), command);
+    assert.equal(our.executed.at(-1), command);
   });
 
   test('with -u takes the words of the command one by one', async () => {

@@ -1,10 +1,11 @@
 /**
- * A small model in memory for the hook tools: application `web` (units 0 and 1) with a peer relation
- * and a relation to `pg` (unit 0), and a tool server with the tools on a PATH of their own.
+ * A small model in memory for the hook tools: application `web` (units 0 and 1) with a peer
+ * relation and a relation to `pg` (unit 0); and a tool server with the tools on their own PATH.
  */
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { after, afterEach, before, beforeEach } from 'node:test';
 import { parseConfig } from '../../lib/contract/config.ts';
 import { parseMetadata } from '../../lib/contract/metadata.ts';
 import { Store } from '../../src/controller/state/store.ts';
@@ -125,8 +126,8 @@ function addRelations(store: Store): void {
     DB,
   );
   store.run(
-    `INSERT INTO relation_endpoint VALUES (1, 'web', 'cluster', 'peer'), (3, 'web', 'db', 'requirer'),
-     (3, 'pg', 'database', 'provider')`,
+    `INSERT INTO relation_endpoint VALUES (1, 'web', 'cluster', 'peer'),
+     (3, 'web', 'db', 'requirer'), (3, 'pg', 'database', 'provider')`,
   );
   for (const [relation, unit, members] of [
     [PEERS, 'web/0', { 'web/1': 0 }],
@@ -210,4 +211,64 @@ export async function serve(
       rmSync(root, { recursive: true, force: true });
     },
   };
+}
+
+/** A fresh model for every test after this call. */
+export function modelPerTest(): { readonly model: Model } {
+  let model: Model | undefined;
+  beforeEach(() => {
+    model = aModel();
+  });
+  afterEach(() => model?.close());
+  return {
+    get model() {
+      return present(model);
+    },
+  };
+}
+
+export interface Bench {
+  readonly model: Model;
+  /** The execution that runs now; a hook of `web/0` when a test begins. */
+  current: Session | undefined;
+  readonly served: Served;
+  /** Commands that reached juju-exec. */
+  readonly executed: string[];
+}
+
+/** A fresh model for every test, and one server for all of them. */
+export function servedPerTest(prepare: (model: Model) => Session): Bench {
+  const fresh = modelPerTest();
+  const executed: string[] = [];
+  let served: Served | undefined;
+  const bench: Bench = {
+    current: undefined,
+    executed,
+    get model() {
+      return fresh.model;
+    },
+    get served() {
+      return present(served);
+    },
+  };
+  before(async () => {
+    served = await serve(
+      () => bench.current,
+      async (unit, command) => {
+        executed.push(command);
+        await new Promise((resolve) => setImmediate(resolve));
+        return { code: 3, stdout: `${unit}\n`, stderr: `${command}\n` };
+      },
+    );
+  });
+  after(() => served?.close());
+  beforeEach(() => {
+    bench.current = prepare(fresh.model);
+  });
+  return bench;
+}
+
+function present<T>(value: T | undefined): T {
+  if (value === undefined) throw new Error('only within a test');
+  return value;
 }

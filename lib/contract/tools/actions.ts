@@ -35,9 +35,9 @@ function result(word: string): ActionSet['values'][number] {
   const path = word.slice(0, equals).split('.');
   for (const key of path) {
     if (!KEY.test(key)) {
-      throw new UsageError(
-        `key ${goQuote(key)} must start and end with lowercase alphanumeric, and contain only lowercase alphanumeric, hyphens and periods`,
-      );
+      const edges = 'must start and end with lowercase alphanumeric';
+      const inside = 'contain only lowercase alphanumeric, hyphens and periods';
+      throw new UsageError(`key ${goQuote(key)} ${edges}, and ${inside}`);
     }
     if (RESERVED.includes(key)) {
       throw new UsageError(`cannot set reserved action key ${goQuote(key)}`);

@@ -45,7 +45,7 @@ export const placeTools: Handlers<
   'opened-ports': (run, { endpoints }) => {
     const ports = openedPorts(run.store, run.unit).toSorted(comparePorts);
     const named = (port: PortRange & { endpoints: string[] }) =>
-      `${portText(port)} (${port.endpoints.length === 0 ? '*' : port.endpoints.toSorted().join(', ')})`;
+      `${portText(port)} (${port.endpoints.toSorted().join(', ') || '*'})`;
     return { value: ports.map(endpoints ? named : portText) };
   },
 
@@ -214,8 +214,7 @@ function checkStateSize(key: string, value: string): void {
     );
   }
   if (sizes[1] > MAX_STATE_VALUE_BYTES) {
-    throw new ToolFailure(
-      `max allowed value size (${MAX_STATE_VALUE_BYTES}) exceeded for key ${goQuote(key)}: ${sizes[1]}`,
-    );
+    const limit = `max allowed value size (${MAX_STATE_VALUE_BYTES})`;
+    throw new ToolFailure(`${limit} exceeded for key ${goQuote(key)}: ${sizes[1]}`);
   }
 }

@@ -19,7 +19,7 @@ export function openedPorts(store: Store, unit: string): OpenedPort[] {
   return JSON.parse(row?.ports ?? '[]') as OpenedPort[];
 }
 
-/** Notes a change for the commit. @throws ToolFailure on a conflict with what is open or asked for */
+/** Notes a change for the commit. @throws ToolFailure on a conflict with another range */
 export function changePort(run: Execution, change: PendingPort): void {
   if (change.open) {
     const taken = [
@@ -35,9 +35,9 @@ export function changePort(run: Execution, change: PendingPort): void {
     for (const { unit, range } of taken) {
       const same = samePorts(range, change.range) && unit === run.unit;
       if (same || !portsOverlap(range, change.range) || closes(run, unit, range)) continue;
-      throw new ToolFailure(
-        `cannot open ${portText(change.range)} (unit "${run.unit}"): port range conflicts with ${portText(range)} (unit "${unit}")`,
-      );
+      const wanted = `${portText(change.range)} (unit "${run.unit}")`;
+      const other = `${portText(range)} (unit "${unit}")`;
+      throw new ToolFailure(`cannot open ${wanted}: port range conflicts with ${other}`);
     }
   }
   run.pending.ports.push(change);

@@ -87,10 +87,9 @@ function readUnitBag(run: Execution, relation: RelationView, unit: string): Bag 
   const load = () => {
     const bag = isUnitName(unit) ? storedBag(run, relation, unit) : undefined;
     if (bag !== undefined) return bag;
+    const who = `unit ${goQuote(unit)}`;
     const where = `in relation "${relation.endpoint}:${relation.id}"`;
-    throw new ToolFailure(
-      `cannot read settings for unit ${goQuote(unit)} ${where}: unit ${goQuote(unit)}: settings not found`,
-    );
+    throw new ToolFailure(`cannot read settings for ${who} ${where}: ${who}: settings not found`);
   };
   if (run.remoteBags !== undefined && membersOf(run, relation).includes(unit)) {
     return run.remoteBags.read(relation.id, unit, load);

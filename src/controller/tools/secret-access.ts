@@ -142,7 +142,8 @@ export function track(
     );
   }
   run.store.run(
-    `INSERT INTO secret_consumer (secret_id, unit, label, tracked, notified) VALUES (?1, ?2, ?3, ?4, ?4)
+    `INSERT INTO secret_consumer (secret_id, unit, label, tracked, notified)
+     VALUES (?1, ?2, ?3, ?4, ?4)
      ON CONFLICT (secret_id, unit) DO UPDATE SET tracked = excluded.tracked,
        notified = max(notified, excluded.notified), label = coalesce(excluded.label, label)`,
     secretId,

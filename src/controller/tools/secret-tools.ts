@@ -92,9 +92,8 @@ export const secretTools: Handlers<
   'secret-grant': (run, call) => {
     const relation = run.relationOf(call);
     if (call.unit !== undefined && call.unit.split('/')[0] !== relation.remoteApp) {
-      throw new UsageError(
-        `cannot specify unit ${goQuote(call.unit)} in relation to application ${goQuote(relation.remoteApp)}`,
-      );
+      const related = `in relation to application ${goQuote(relation.remoteApp)}`;
+      throw new UsageError(`cannot specify unit ${goQuote(call.unit)} ${related}`);
     }
     const change = changeOf(run, call.id);
     const subject = call.unit ?? relation.remoteApp;
@@ -194,8 +193,7 @@ function refuseBesideUnits(run: Execution, change: PendingSecret, application: s
     else subjects.add(subject);
   }
   if ([...subjects].some((subject) => subject.startsWith(`${application}/`))) {
-    throw new ToolFailure(
-      'any unit level grants need to be revoked before granting access to the corresponding application',
-    );
+    const first = 'any unit level grants need to be revoked';
+    throw new ToolFailure(`${first} before granting access to the corresponding application`);
   }
 }

@@ -53,7 +53,7 @@ export class ToolServer {
     if (bytes > MAX_PATH_BYTES) {
       throw new OperatorError({
         code: 'socket-path-too-long',
-        message: `cannot listen on ${this.socketPath}: its path has ${bytes} bytes, a socket's at most ${MAX_PATH_BYTES}`,
+        message: `cannot listen on ${this.socketPath}: ${bytes} bytes, at most ${MAX_PATH_BYTES}`,
         hint: 'set PGCHARM_DIR to a shorter directory, or use a shorter application name',
         retry: 'never',
       });

@@ -33,7 +33,7 @@ export interface SessionSpec {
   resourcesDir: string;
   hook?: HookInfo;
   action?: { taskId: number };
-  /** Kept by the unit's agent from hook to hook; without it, databags are read anew by each hook. */
+  /** Kept by the unit's agent from hook to hook; without it, each hook reads databags anew. */
   remoteBags?: RemoteBags;
 }
 

@@ -218,7 +218,8 @@ function goalState(run: Execution): Value {
   const related = run.store.all<{ endpoint: string; app: string; life: string; created: number }>(
     `SELECT own.endpoint, other.application AS app, r.life, r.created FROM relation r
      JOIN relation_endpoint own ON own.relation_id = r.id AND own.application = ?
-     JOIN relation_endpoint other ON other.relation_id = r.id AND other.application <> own.application`,
+     JOIN relation_endpoint other
+       ON other.relation_id = r.id AND other.application <> own.application`,
     run.application,
   );
   for (const { endpoint, app, life, created } of related) {

@@ -98,7 +98,9 @@ unknown: kept out
   }
 
   test('reserved names are allowed to a subordinate that requires its principal', () => {
-    const text = `${head}subordinate: true\nrequires: {juju-info: {interface: juju-info, scope: container}}\n`;
+    const text = `${head}subordinate: true
+requires: {juju-info: {interface: juju-info, scope: container}}
+`;
     assert.equal(parseMetadata(text).endpoints[0]?.name, 'juju-info');
   });
 
@@ -256,8 +258,11 @@ empty:
 
 describe('manifest.yaml and version', () => {
   test('name bases by track', () => {
-    const text =
-      'bases: [{name: ubuntu, channel: "24.04/stable"}, {name: ubuntu, channel: 22.04, architectures: [arm64]}]';
+    const text = `
+bases:
+- {name: ubuntu, channel: "24.04/stable"}
+- {name: ubuntu, channel: 22.04, architectures: [arm64]}
+`;
     assert.deepEqual(parseManifest(text).bases, [
       { name: 'ubuntu', channel: '24.04', architectures: ['amd64'] },
       { name: 'ubuntu', channel: '22.04', architectures: ['arm64'] },

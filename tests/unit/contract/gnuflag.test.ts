@@ -68,7 +68,8 @@ describe('flags', () => {
     [['--=x'], 'empty option in argument "--=x"'],
     [
       ['--all=maybe'],
-      'invalid boolean value "maybe" for option --all: strconv.ParseBool: parsing "maybe": invalid syntax',
+      'invalid boolean value "maybe" for option --all: ' +
+        'strconv.ParseBool: parsing "maybe": invalid syntax',
     ],
     [['-n', 'x'], 'invalid value "x" for option -n: strconv.ParseInt: parsing "x": invalid syntax'],
     [['--wait', 'long'], 'invalid value "long" for option --wait: time: invalid duration "long"'],
