@@ -47,8 +47,8 @@ export interface Services {
   down(name: string): Promise<void>;
   /** Waits for the end of its process. @returns false when it still runs after `timeoutMs` */
   stopped(name: string, timeoutMs: number): Promise<boolean>;
-  /** Ends the process; runsv starts it again. */
-  restart(name: string): Promise<void>;
+  /** Ends the process; runsv starts it again. Default SIGTERM. */
+  restart(name: string, how?: 'SIGTERM' | 'SIGKILL'): Promise<void>;
   hangup(name: string): Promise<void>;
   remove(name: string, timeoutMs: number): Promise<void>;
   supervised(): Promise<boolean>;
@@ -125,9 +125,9 @@ export function runitServices({ directory, logs, label }: RunitOptions): Service
     },
     down,
     stopped,
-    async restart(name) {
+    async restart(name, how = 'SIGTERM') {
       const pid = await servicePid(at(name, 'pid'));
-      if (pid !== undefined) signal(pid, 'SIGTERM');
+      if (pid !== undefined) signal(pid, how);
     },
     async hangup(name) {
       const pid = await servicePid(at(name, 'pid'));

@@ -3,8 +3,9 @@ import { rm, writeFile } from 'node:fs/promises';
 import { digestOf } from '../../../lib/std/digest.ts';
 import { OperatorError } from '../../../lib/std/errors.ts';
 import { readIfExists } from '../../../lib/std/files.ts';
+import { etcdHostsOf } from '../model/patroni-config.ts';
 import { agentClient } from '../workload/agent.ts';
-import { loadedFile, unitServices } from '../workload/services.ts';
+import { loadedFile, startedWithFile, unitServices } from '../workload/services.ts';
 import type { Families, Tools } from './tools.ts';
 
 type ServiceSteps =
@@ -78,8 +79,9 @@ export const serviceSteps: Families<ServiceSteps> = {
   'restart-service': {
     lane: ({ name }) => `service ${name}`,
     priority: 50,
-    async apply({ name }, tools) {
-      await adapter(tools).restart(name);
+    async apply({ name, signal }, tools) {
+      await note(tools, name);
+      await adapter(tools).restart(name, signal);
       return undefined;
     },
   },
@@ -116,7 +118,9 @@ export const serviceSteps: Families<ServiceSteps> = {
 async function note(tools: Tools, name: string): Promise<void> {
   const { layout } = tools.world();
   const config = name === 'patroni' ? await readIfExists(layout.patroniConfig) : undefined;
-  if (config !== undefined) await writeFile(loadedFile(layout, name), digestOf(config));
+  if (config === undefined) return;
+  await writeFile(loadedFile(layout, name), digestOf(config));
+  await writeFile(startedWithFile(layout, name), etcdHostsOf(config).join('\n'));
 }
 
 function adapter({ context, world }: Tools) {

@@ -19,6 +19,7 @@ import { blocked, type Decider, type Decision, step } from '../model/steps.ts';
 import type { EtcdMember } from '../model/world.ts';
 import { fileStep } from './file.ts';
 import { hasCertificate } from './identity.ts';
+import { wantedMembers } from './voters.ts';
 
 /** The leader says where etcd is: first as an intention, then as the members say. */
 export const etcdEndpoints: Decider = (world) => {
@@ -50,17 +51,21 @@ function isOrphaned(world: Snapshot, facts: EtcdFacts): boolean {
   return !facts.endpoints.some((url) => present.includes(url));
 }
 
-/** Client URLs of the started voters, by unit; undefined while the members are not known. */
+/**
+ * Client URLs of the started voters that shall stay, by unit: who reads them must be ready for the
+ * others to go. Undefined while the members are not known.
+ */
 function votingUrls(world: Snapshot): string[] | undefined {
   const etcd = probe(world, 'etcd');
   if (!etcd.known) return undefined;
-  const urls = addresses(world)
-    .filter(({ address }) =>
-      etcd.value.members.some(
-        (member) => member.peerUrl === peerUrl(address) && !member.learner && member.name !== '',
-      ),
-    )
-    .map(({ address }) => clientUrl(address));
+  const started = addresses(world).filter(({ address }) =>
+    etcd.value.members.some(
+      (member) => member.peerUrl === peerUrl(address) && !member.learner && member.name !== '',
+    ),
+  );
+  const wanted = wantedMembers(world);
+  const staying = started.filter(({ member }) => wanted.includes(member));
+  const urls = (staying.length === 0 ? started : staying).map(({ address }) => clientUrl(address));
   return urls.length === 0 ? undefined : urls;
 }
 

@@ -6,7 +6,7 @@
 import { digestOf } from '../../../lib/std/digest.ts';
 import { clientUrl, etcdFacts, systemIdentifier } from '../model/etcd-facts.ts';
 import { patroniConfig } from '../model/patroni-config.ts';
-import { probe, type Snapshot } from '../model/snapshot.ts';
+import { probe, type ServiceFacts, type Snapshot } from '../model/snapshot.ts';
 import { blocked, type Decider, type Decision, step, waiting } from '../model/steps.ts';
 import { accessRules, hbaLines, peerNetworks } from './access.ts';
 import { fileStep } from './file.ts';
@@ -27,7 +27,10 @@ export const patroni: Decider = (world) => {
   if (text === undefined && written === undefined) return [];
   const service = world.services['patroni'];
   if (service === undefined) return write;
-  if (service.running) return [...write, ...reload(service.loaded, text ?? written ?? '')];
+  if (service.running) {
+    const inForce = text ?? written ?? '';
+    return [...write, ...followEtcd(world, service), ...reload(service.loaded, inForce)];
+  }
   return [...write, ...start(world, service.wantedUp)];
 };
 
@@ -54,6 +57,33 @@ export function wantedConfig(world: Snapshot): string | undefined {
     founds: systemIdentifier(world) === undefined && mayFound(world),
     archiveCommand: undefined,
   });
+}
+
+/**
+ * Patroni reads where etcd is only when it starts; later it learns of voters from voters, within
+ * minutes. Before the last one it started with goes it must start anew. It is killed, because an
+ * orderly end would stop PostgreSQL, which like this never notices: the new Patroni adopts it.
+ */
+function followEtcd(world: Snapshot, service: ServiceFacts): Decision[] {
+  const endpoints = etcdFacts(world)?.endpoints ?? [];
+  const { startedWith } = service;
+  const known = { 'etcd-hosts': startedWith.join(',') };
+  const publish =
+    world.peers.own['etcd-hosts'] === known['etcd-hosts']
+      ? []
+      : [step('peer-set', { scope: 'unit', data: known }, 'the leader waits for it')];
+  if (startedWith.length === 0 || endpoints.some((url) => startedWith.includes(url))) {
+    return publish;
+  }
+  const cluster = probe(world, 'cluster');
+  const self = cluster.known
+    ? cluster.value.members.find((member) => member.name === world.unit.member)
+    : undefined;
+  // A clone or a start that is under way would be cut short.
+  const interrupts = cluster.known && !['running', 'streaming'].includes(self?.state ?? '');
+  if (interrupts) return publish;
+  const why = 'no voter is left of those that it started with';
+  return [step('restart-service', { name: 'patroni', signal: 'SIGKILL' }, why)];
 }
 
 function reload(loaded: string | undefined, text: string): Decision[] {

@@ -36,7 +36,7 @@ export const agentRevision: Decider = ({ agent, program, services: { agent: serv
   if (!agent.known || agent.value.revision === program.agentRevision) return [];
   if (service?.spec?.command.at(-1) !== program.agentRevision) return [];
   const why = `it runs revision ${agent.value.revision}`;
-  return [step('restart-service', { name: 'agent' }, why)];
+  return [step('restart-service', { name: 'agent', signal: 'SIGTERM' }, why)];
 };
 
 /** Undefined while a program it needs is not there. */

@@ -29,8 +29,45 @@ export const voters: Decider = (world) => {
   const etcd = probe(world, 'etcd');
   if (!world.unit.isLeader || !etcd.known) return [];
   const move = nextMove(etcd.value.members, candidates(world), primaryOf(world)?.member);
-  return move === undefined ? [] : [move];
+  if (
+    move === undefined ||
+    (isRemoval(move) && !areReady(world, etcd.value.members, move.args.id))
+  ) {
+    return [];
+  }
+  return [move];
 };
+
+/** Names of the members that shall hold voters; empty while etcd is not known. */
+export function wantedMembers(world: Snapshot): string[] {
+  const etcd = probe(world, 'etcd');
+  if (!etcd.known) return [];
+  const voting = etcd.value.members.filter((member) => !member.learner);
+  return wantedVoters(voting, candidates(world), primaryOf(world)?.member).map(
+    ({ member }) => member,
+  );
+}
+
+function isRemoval(move: Decision): move is Decision & { kind: 'remove-voter' } {
+  return move.type === 'step' && move.kind === 'remove-voter';
+}
+
+/**
+ * Every unit's Patroni that can be reached has been started with a voter that stays. Patroni learns
+ * of new voters only slowly, and without etcd a primary stops.
+ */
+function areReady(world: Snapshot, members: readonly EtcdMember[], leavingId: string): boolean {
+  const staying = members.filter((member) => !member.learner && member.id !== leavingId);
+  const bags = new Map(world.peers.others.map(({ name, data }) => [name, data]));
+  const answering = world.agent.known ? world.agent.value.peers : {};
+  return world.peers.planned.every((unit) => {
+    const bag = unit === world.unit.name ? world.peers.own : bags.get(unit);
+    const reachable = unit === world.unit.name || answering[unit]?.known === true;
+    const hosts = (bag?.['etcd-hosts'] ?? '').split(',').filter((url) => url !== '');
+    if (!reachable || hosts.length === 0) return true;
+    return staying.some(({ peerUrl: url }) => hosts.includes(url.replace(/:2380$/, ':2379')));
+  });
+}
 
 /** Units that stay and have an address, ascending by number. */
 export function candidates(world: Snapshot): Candidate[] {

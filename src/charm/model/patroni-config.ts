@@ -161,6 +161,12 @@ export function patroniConfig(world: Snapshot, input: PatroniInput): string | un
   });
 }
 
+/** Client URLs of etcd in the text of a patroni.yaml. */
+export function etcdHostsOf(text: string): string[] {
+  const { etcd3 } = JSON.parse(text) as { etcd3: { hosts: string[] } };
+  return etcd3.hosts.map((host) => `https://${host}`);
+}
+
 function hbaInput(world: Snapshot, { clientHba, peerNetworks }: PatroniInput) {
   const server = world.machine.serverUser?.name ?? world.machine.userName;
   const osUsers = world.machine.root ? ['root', server] : [server];

@@ -173,6 +173,8 @@ export interface ServiceFacts {
   readonly spec: ServiceSpec | undefined;
   /** Digest of the configuration that the running process has read, as far as hooks know. */
   readonly loaded: string | undefined;
+  /** Client URLs of etcd that were in its configuration when a hook last started it. */
+  readonly startedWith: readonly string[];
 }
 
 /** What a service runs; the same shape as lib/machine takes. */

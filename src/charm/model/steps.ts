@@ -41,7 +41,8 @@ export interface Steps {
   'start-service': { name: ServiceName };
   'stop-service': { name: ServiceName };
   'reload-service': { name: ServiceName; digest: string };
-  'restart-service': { name: ServiceName };
+  /** SIGKILL where an orderly end would take with it what must go on: PostgreSQL under Patroni. */
+  'restart-service': { name: ServiceName; signal: 'SIGTERM' | 'SIGKILL' };
   /** Tells the agent that a new desired.json lies there. */
   'apply-desired': { generation: number };
   /** Hands over what this unit holds, while the others still listen; ends within `timeoutMs`. */

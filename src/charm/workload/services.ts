@@ -12,3 +12,8 @@ export function unitServices(layout: Layout, context: HookContext): Services {
 export function loadedFile(layout: Layout, service: string): string {
   return `${layout.service}/${service}/loaded`;
 }
+
+/** Where a hook notes the etcd that a service was started with, one client URL a line. */
+export function startedWithFile(layout: Layout, service: string): string {
+  return `${layout.service}/${service}/started-with`;
+}
