@@ -129,7 +129,9 @@ export const rows: Record<string, Row[]> = {
     {
       run: ['relation-get', '-r', '3', '-', 'pg/9'],
       code: 1,
-      err: /^ERROR cannot read settings for unit "pg\/9" in relation "db:3": unit "pg\/9": s/,
+      err:
+        'ERROR cannot read settings for unit "pg/9" in relation "db:3": ' +
+        'unit "pg/9": settings not found\n',
     },
     {
       run: ['relation-get', '-r', '3', '--app', '-', 'web'],
@@ -233,7 +235,9 @@ export const rows: Record<string, Row[]> = {
         ['open-port', '85-95/tcp'],
       ],
       code: 1,
-      err: /^ERROR cannot open 85-95\/tcp \(unit "web\/0"\): port range conflicts with 80-90\/tcp /,
+      err:
+        'ERROR cannot open 85-95/tcp (unit "web/0"): ' +
+        'port range conflicts with 80-90/tcp (unit "web/0")\n',
     },
     {
       run: [

@@ -109,7 +109,9 @@ export const secretRows: Record<string, Row[]> = {
       run: ['action-set', 'Bad=1'],
       in: action,
       code: 2,
-      err: /^ERROR key "Bad" must start and end with lowercase alphanumeric, and contain only /,
+      err:
+        'ERROR key "Bad" must start and end with lowercase alphanumeric, ' +
+        'and contain only lowercase alphanumeric, hyphens and periods\n',
     },
     {
       run: ['action-set', 'stdout=1'],
