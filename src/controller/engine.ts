@@ -6,15 +6,15 @@
  * keep running whatever happens to the engine.
  */
 import { readFileSync } from 'node:fs';
-import { readdir, rm } from 'node:fs/promises';
-import { OperatorError } from '../../lib/std/errors.ts';
+import { rm } from 'node:fs/promises';
+import { messageOf, OperatorError } from '../../lib/std/errors.ts';
 import type { Log } from '../../lib/std/log.ts';
 import { bootMarker, hasRebooted, hostIdentity } from './machines/boot.ts';
-import { loopback, type Machine } from './machines/machine.ts';
+import { machineOf } from './machines/machine.ts';
 import { type EnvironmentFacts, unitEnvironment } from './runner/environment.ts';
 import { MachineLocks } from './runner/machine-locks.ts';
 import { runProgram } from './runner/process.ts';
-import { Layout, unitTag } from './state/layout.ts';
+import { Layout } from './state/layout.ts';
 import type { Store } from './state/store.ts';
 import type { ToolResult } from './tools/session.ts';
 import { UnitAgent } from './uniter/agent.ts';
@@ -60,7 +60,7 @@ export class Engine {
       random: () => Math.random(),
       runProgram,
       environment: (unit) => this.#environmentFacts(unit),
-      machine: () => this.#machine(),
+      machine: machineOf,
       exec: (from, unit, command) => this.#execFrom(from, unit, command),
       reboot: (machineId) => this.#reboot(machineId),
     };
@@ -69,7 +69,6 @@ export class Engine {
   /** Takes up where the last run ended. */
   async start(): Promise<void> {
     this.#noticeReboot();
-    await this.#removeOrphans();
     this.#unsubscribe = this.#store.onChange(() => this.wake());
     this.#ticker = setInterval(() => this.wake(), TICK_MS);
     this.#survey();
@@ -115,7 +114,7 @@ export class Engine {
     });
     for (const unit of units) this.#agents.get(unit)?.interrupt();
     const dirs = units.flatMap((unit) => unitDirs(this.#store, this.#layout, unit));
-    if (dirs.length > 0) await this.#machine(kind).end(dirs);
+    if (dirs.length > 0) await machineOf(kind).end(dirs);
     this.#log.info(`machine ${machineId} is off`);
   }
 
@@ -182,24 +181,35 @@ export class Engine {
 
   #survey(): void {
     if (this.#stopping) return;
-    this.#store.tx(() => {
-      sweep(this.#store);
-      keepLeases(this.#store, Date.now());
+    try {
+      this.#store.tx(() => {
+        sweep(this.#store);
+        keepLeases(this.#store, Date.now());
+      });
+      this.#wakeAgents();
+    } catch (error) {
+      // A full disk, say. The next tick tries again; meanwhile the model can still be read.
+      this.#log.error(`cannot survey the model: ${messageOf(error)}`);
+    }
+    void this.#destroyStorage().catch((error: unknown) => {
+      this.#log.error(`cannot remove storage: ${messageOf(error)}`);
     });
+  }
+
+  #wakeAgents(): void {
     const units = new Set(
       this.#store.all<{ name: string }>('SELECT name FROM unit').map(({ name }) => name),
     );
     for (const [unit, agent] of this.#agents) {
       if (units.has(unit)) continue;
       this.#agents.delete(unit);
-      void agent.stop(0).catch((error: unknown) => this.#log.error(String(error)));
+      void agent.stop(0).catch((error: unknown) => this.#log.error(messageOf(error)));
     }
     for (const unit of units) {
       const agent = this.#agents.get(unit) ?? new UnitAgent(unit, this.#ports);
       this.#agents.set(unit, agent);
       agent.wake();
     }
-    void this.#destroyStorage().catch((error: unknown) => this.#log.error(String(error)));
   }
 
   /** Instances that end and that no unit holds: their data goes, then their record. */
@@ -208,20 +218,11 @@ export class Engine {
       `SELECT id, location FROM storage WHERE life <> 'alive' AND unit IS NULL`,
     );
     for (const { id, location } of rows) {
-      await rm(location, { recursive: true, force: true });
-      this.#store.run('DELETE FROM storage WHERE id = ?', id);
-    }
-  }
-
-  /** Directories of units that died as a controller did. */
-  async #removeOrphans(): Promise<void> {
-    const units = this.#store.all<{ name: string }>('SELECT name FROM unit');
-    const tags = new Set(units.map(({ name }) => unitTag(name)));
-    for (const dir of [this.#layout.agents, this.#layout.tools]) {
-      for (const entry of await readdir(dir).catch(() => [])) {
-        if (tags.has(entry)) continue;
-        await rm(`${dir}/${entry}`, { recursive: true, force: true });
+      // A location of the operator's own is his to empty.
+      if (location === this.#layout.storageDir(id)) {
+        await rm(location, { recursive: true, force: true });
       }
+      this.#store.run('DELETE FROM storage WHERE id = ?', id);
     }
   }
 
@@ -239,10 +240,6 @@ export class Engine {
   async #reboot(machineId: string): Promise<void> {
     await this.powerOff(machineId);
     await this.powerOn(machineId);
-  }
-
-  #machine(_kind = 'loopback'): Machine {
-    return loopback;
   }
 
   #machineRow(id: string): { kind: string; power: string } {

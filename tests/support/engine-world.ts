@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { ZipFile } from 'yazl';
 import { poll } from '../../lib/std/clock.ts';
+import { bootMarker } from '../../src/controller/machines/boot.ts';
 import { endProcesses } from '../../src/controller/machines/processes.ts';
 import { Layout } from '../../src/controller/state/layout.ts';
 import { Store } from '../../src/controller/state/store.ts';
@@ -185,5 +186,7 @@ export class EngineWorld {
     this.store.close();
     await endProcesses([this.root]);
     rmSync(this.root, { recursive: true, force: true });
+    const marker = bootMarker(this.root, process.env);
+    if (marker !== undefined) rmSync(marker, { force: true });
   }
 }

@@ -16,11 +16,15 @@ export function daemonLog(path: string): Log {
   return logTo((level, line) => {
     if (level === 'debug') return;
     const text = `${new Date().toISOString()} ${level.toUpperCase()} ${line}\n`;
-    if (size > TURN_OVER_BYTES) {
-      renameSync(path, `${path}.1`);
-      size = 0;
+    try {
+      if (size > TURN_OVER_BYTES) {
+        renameSync(path, `${path}.1`);
+        size = 0;
+      }
+      appendFileSync(path, text, { mode: 0o600 });
+      size += Buffer.byteLength(text);
+    } catch {
+      // A full disk must not end the controller, and there is nowhere else to say so.
     }
-    appendFileSync(path, text, { mode: 0o600 });
-    size += Buffer.byteLength(text);
   });
 }

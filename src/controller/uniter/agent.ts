@@ -328,7 +328,7 @@ function settleInterrupted({ store, now }: AgentPorts, unit: string): void {
   if (operation?.step === 'pending') {
     setOperation(store, unit, { ...operation, step: 'failed', retryAt: 0 });
     const message = `hook failed: "${operation.hook.name}"`;
-    setAgentStatus(store, unit, { status: 'error', message }, now());
+    if (view?.powered) setAgentStatus(store, unit, { status: 'error', message }, now());
   }
   store.run('UPDATE unit SET process = NULL WHERE name = ?', unit);
   store.run(

@@ -22,7 +22,7 @@ import {
   workloadStatus,
 } from './statuses.ts';
 import { retryDelayMs } from './timing.ts';
-import type { UnitRunner } from './unit-runner.ts';
+import { PowerLost, type UnitRunner } from './unit-runner.ts';
 
 const MODULE = 'juju.worker.uniter.operation';
 
@@ -56,7 +56,9 @@ export class HookExecution {
         ended = await this.#runner.run({ session, name, file: program.file, dispatchPath });
       }
     } catch (error) {
-      this.#fail(via, messageOf(error));
+      session.discard();
+      if (error instanceof PowerLost) this.#requeue();
+      else this.#fail(via, messageOf(error));
       return;
     }
     this.#settle(session, ended, via);

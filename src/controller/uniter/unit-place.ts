@@ -2,7 +2,7 @@
  * A unit's directories, made before its agent runs and removed with the unit. Modes let the charm's
  * services, which may run as another user, pass but not list.
  */
-import { chmod, mkdir, readdir, rm, symlink, unlink } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readlink, rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Layout } from '../state/layout.ts';
 import type { Store } from '../state/store.ts';
@@ -22,7 +22,12 @@ export async function makePlace(layout: Layout, unit: string): Promise<void> {
   for (const name of TOOL_NAMES) {
     if (name !== 'juju-exec') wanted.set(name, join(layout.bin, 'hook-tool'));
   }
-  for (const name of await readdir(tools)) await unlink(join(tools, name));
+  for (const name of await readdir(tools)) {
+    const target = await readlink(join(tools, name)).catch(() => undefined);
+    // What is right stays: services of the unit may be calling it.
+    if (target !== undefined && wanted.get(name) === target) wanted.delete(name);
+    else await rm(join(tools, name), { recursive: true });
+  }
   for (const [name, target] of wanted) await symlink(target, join(tools, name));
 }
 

@@ -26,6 +26,11 @@ export interface Run {
   capture?: boolean;
 }
 
+/** Nothing of the execution has run. */
+export class PowerLost extends Error {
+  override readonly name = 'PowerLost';
+}
+
 export class UnitRunner {
   readonly unit: string;
   readonly #ports: AgentPorts;
@@ -67,7 +72,7 @@ export class UnitRunner {
   }
 
   async run(run: Run): Promise<Ended> {
-    const { layout, store } = this.#ports;
+    const { layout } = this.#ports;
     this.#session = run.session;
     try {
       return await this.#ports.runProgram({
@@ -82,21 +87,25 @@ export class UnitRunner {
             `unit.${this.unit}.${run.name}`,
             line,
           ),
-        onSpawn: (pid) => {
-          this.#pid = pid;
-          const startTime = startTimeOf(pid) ?? '';
-          const record: ProcessRecord = { pid, startTime, contextId: run.session.spec.contextId };
-          store.run(
-            'UPDATE unit SET process = ? WHERE name = ?',
-            JSON.stringify(record),
-            this.unit,
-          );
-        },
+        onSpawn: (pid) => this.#record(pid, run.session.spec.contextId),
       });
     } finally {
       this.#session = undefined;
       this.#pid = undefined;
     }
+  }
+
+  /** @throws PowerLost when the machine was switched off since the execution was chosen */
+  #record(pid: number, contextId: string): void {
+    const { store } = this.#ports;
+    const machine = store.get<{ power: string }>(
+      'SELECT m.power FROM machine m JOIN unit u ON u.machine_id = m.id WHERE u.name = ?',
+      this.unit,
+    );
+    if (machine?.power !== 'on') throw new PowerLost(`the machine of ${this.unit} is off`);
+    const record: ProcessRecord = { pid, startTime: startTimeOf(pid) ?? '', contextId };
+    store.run('UPDATE unit SET process = ? WHERE name = ?', JSON.stringify(record), this.unit);
+    this.#pid = pid;
   }
 
   /** Ends the process group that runs now, if any. */
