@@ -1,6 +1,6 @@
 /**
- * The engine: an agent for every unit, the leases, the power of the machines, and the tidying that no
- * unit does for itself. Reacts to changes of the store; whoever changes the model only writes there.
+ * The engine: an agent for every unit, the leases, the power of the machines, and the tidying that
+ * no unit does for itself. Reacts to changes of the store; whoever changes the model writes there.
  *
  * Everything it needs after a crash is in the store. Databases are children of nobody here: they
  * keep running whatever happens to the engine.

@@ -1,4 +1,7 @@
-/** What a machine's addresses are and from where its connections come, for databags and network-get. */
+/**
+ * From where a machine's connections come, as its databags and network-get tell others. Asks no
+ * interface: the kind of the machine decides.
+ */
 
 /**
  * Networks that a machine's outgoing connections arrive from.

@@ -25,7 +25,7 @@ export interface CharmFiles {
   url: string;
 }
 
-/** @throws OperatorError `charm-unreadable` when the archive is missing, damaged or reaches outside */
+/** @throws OperatorError `charm-unreadable`: the archive is missing, damaged or reaches outside */
 export async function unpackCharm(files: CharmFiles): Promise<void> {
   const before = JSON.parse((await readIfExists(files.manifest)) ?? '[]') as string[];
   await mkdir(files.charmDir, { recursive: true, mode: 0o755 });

@@ -9,7 +9,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import type { Readable } from 'node:stream';
 import { StringDecoder } from 'node:string_decoder';
 
-/** `exec` keeps process id and start time; the shell's own PWD must not leak into the environment. */
+/** `exec` keeps process id and start time; the shell's own PWD must not leak out. */
 const GATE = 'read -r go || exit 125; unset PWD OLDPWD; exec "$0" "$@" </dev/null';
 
 /** Longest line that is handed on in one piece, in characters. */

@@ -1,6 +1,6 @@
 /**
- * One controller per directory. The lock is SQLite's own on a small file, which the kernel gives back
- * whatever way the process ends; the process id beside it is for people and scripts.
+ * One controller per directory. The lock is SQLite's own on a small file, which the kernel gives
+ * back whatever way the process ends; the process id beside it is for people and scripts.
  */
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -6,11 +6,13 @@
  */
 export const migrations: readonly string[] = [
   `
--- Migration 1. JSON columns hold objects; times are milliseconds since the epoch; life is alive|dying|dead.
+-- Migration 1. JSON columns hold objects; times are milliseconds since the epoch; life is
+-- alive|dying|dead.
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 -- keys: model-uuid, model-name, subnet ('127.77.3'), version
 
-CREATE TABLE model_config (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT; -- only values that were set
+-- only values that were set
+CREATE TABLE model_config (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 
 CREATE TABLE sequence (name TEXT PRIMARY KEY, next INTEGER NOT NULL) STRICT;
 -- names: unit/<app>, relation, machine, storage, task (tasks and operations share it), charm/<name>
@@ -22,7 +24,8 @@ CREATE TABLE charm (
 ) STRICT;
 
 CREATE TABLE application (
-  name TEXT PRIMARY KEY, charm_id INTEGER NOT NULL REFERENCES charm (id), life TEXT NOT NULL DEFAULT 'alive',
+  name TEXT PRIMARY KEY, charm_id INTEGER NOT NULL REFERENCES charm (id),
+  life TEXT NOT NULL DEFAULT 'alive',
   charm_modified INTEGER NOT NULL DEFAULT 0,     -- bumped by refresh, also to identical content
   config TEXT NOT NULL DEFAULT '{}',             -- typed values the operator set
   config_version INTEGER NOT NULL DEFAULT 1,
@@ -30,37 +33,49 @@ CREATE TABLE application (
   base TEXT NOT NULL DEFAULT 'ubuntu@24.04',
   constraints TEXT NOT NULL DEFAULT '{}', storage_directives TEXT NOT NULL DEFAULT '{}',
   workload_version TEXT,
-  status TEXT, status_message TEXT, status_data TEXT, status_since INTEGER,  -- NULL until status-set --application
+  -- NULL until status-set --application
+  status TEXT, status_message TEXT, status_data TEXT, status_since INTEGER,
   destroy_storage INTEGER NOT NULL DEFAULT 0, created INTEGER NOT NULL
 ) STRICT;
 
 CREATE TABLE machine (
-  id TEXT PRIMARY KEY, kind TEXT NOT NULL DEFAULT 'loopback', address TEXT NOT NULL UNIQUE, life TEXT NOT NULL DEFAULT 'alive',
+  id TEXT PRIMARY KEY, kind TEXT NOT NULL DEFAULT 'loopback', address TEXT NOT NULL UNIQUE,
+  life TEXT NOT NULL DEFAULT 'alive',
   power TEXT NOT NULL DEFAULT 'on',              -- on|off: off after a power-off, no agent runs
-  boot INTEGER NOT NULL DEFAULT 1,               -- counts boots; a unit that saw an older one gets start again
-  hostname TEXT NOT NULL, created INTEGER NOT NULL, status TEXT NOT NULL DEFAULT 'started', status_since INTEGER NOT NULL
+  -- counts boots; a unit that saw an older one gets start again
+  boot INTEGER NOT NULL DEFAULT 1,
+  hostname TEXT NOT NULL, created INTEGER NOT NULL, status TEXT NOT NULL DEFAULT 'started',
+  status_since INTEGER NOT NULL
 ) STRICT;
 
 CREATE TABLE unit (
-  name TEXT PRIMARY KEY, application TEXT NOT NULL REFERENCES application (name), number INTEGER NOT NULL,
-  machine_id TEXT NOT NULL REFERENCES machine (id), life TEXT NOT NULL DEFAULT 'alive', force_removal INTEGER NOT NULL DEFAULT 0,
+  name TEXT PRIMARY KEY, application TEXT NOT NULL REFERENCES application (name),
+  number INTEGER NOT NULL,
+  machine_id TEXT NOT NULL REFERENCES machine (id), life TEXT NOT NULL DEFAULT 'alive',
+  force_removal INTEGER NOT NULL DEFAULT 0,
   destroy_storage INTEGER NOT NULL DEFAULT 0, created INTEGER NOT NULL,
   -- what the unit agent has done and seen (its local state)
-  installed INTEGER NOT NULL DEFAULT 0, started INTEGER NOT NULL DEFAULT 0, stopped INTEGER NOT NULL DEFAULT 0, removed INTEGER NOT NULL DEFAULT 0,
+  installed INTEGER NOT NULL DEFAULT 0, started INTEGER NOT NULL DEFAULT 0,
+  stopped INTEGER NOT NULL DEFAULT 0, removed INTEGER NOT NULL DEFAULT 0,
   leader_accepted INTEGER NOT NULL DEFAULT 0, seen_boot INTEGER NOT NULL DEFAULT 0,
-  charm_id INTEGER, charm_modified INTEGER NOT NULL DEFAULT 0,       -- what is unpacked in the charm directory
-  config_hash TEXT, trust_hash TEXT, address_hash TEXT, last_update_status INTEGER NOT NULL DEFAULT 0,
-  -- the operation in progress: {"hook":{kind,name,relationId,remoteUnit,remoteApp,departingUnit,storageId,secretId,secretRevision,secretLabel},
-  --  "step":"queued|pending|failed|done","attempts":n,"retryAt":ms,"resolve":null|"retry"|"no-retry"} or NULL when idle
+  -- what is unpacked in the charm directory
+  charm_id INTEGER, charm_modified INTEGER NOT NULL DEFAULT 0,
+  config_hash TEXT, trust_hash TEXT, address_hash TEXT,
+  last_update_status INTEGER NOT NULL DEFAULT 0,
+  -- the operation in progress, an OperationState of uniter/operation.ts, or NULL when idle
   operation TEXT,
   -- statuses
-  workload_status TEXT NOT NULL DEFAULT 'waiting', workload_message TEXT NOT NULL DEFAULT 'waiting for machine',
+  workload_status TEXT NOT NULL DEFAULT 'waiting',
+  workload_message TEXT NOT NULL DEFAULT 'waiting for machine',
   workload_data TEXT NOT NULL DEFAULT '{}', workload_since INTEGER NOT NULL,
-  agent_status TEXT NOT NULL DEFAULT 'allocating', agent_message TEXT NOT NULL DEFAULT '', agent_since INTEGER NOT NULL,
+  agent_status TEXT NOT NULL DEFAULT 'allocating', agent_message TEXT NOT NULL DEFAULT '',
+  agent_since INTEGER NOT NULL,
   workload_version TEXT,
-  opened_ports TEXT NOT NULL DEFAULT '[]',       -- [{from,to,protocol,endpoints:[…]}]; endpoints [] = all
+  -- [{from,to,protocol,endpoints:[…]}]; endpoints [] = all
+  opened_ports TEXT NOT NULL DEFAULT '[]',
   -- the hook process that runs now, so that a new controller can find and end it
-  process TEXT                                   -- {"pid":n,"startTime":"…","contextId":"…"} or NULL
+  -- {"pid":n,"startTime":"…","contextId":"…"} or NULL
+  process TEXT
 ) STRICT;
 
 CREATE TABLE relation (
@@ -69,14 +84,17 @@ CREATE TABLE relation (
   suspended INTEGER NOT NULL DEFAULT 0, created INTEGER NOT NULL
 ) STRICT;
 CREATE TABLE relation_endpoint (
-  relation_id INTEGER NOT NULL REFERENCES relation (id) ON DELETE CASCADE, application TEXT NOT NULL, endpoint TEXT NOT NULL,
+  relation_id INTEGER NOT NULL REFERENCES relation (id) ON DELETE CASCADE,
+  application TEXT NOT NULL, endpoint TEXT NOT NULL,
   role TEXT NOT NULL,                            -- provider|requirer|peer
   PRIMARY KEY (relation_id, application, endpoint)
 ) STRICT;
--- Units and applications own databags by name. version starts at 0 and grows with each change of content.
+-- Units and applications own databags by name. version starts at 0 and grows with each change of
+-- content.
 CREATE TABLE databag (
   relation_id INTEGER NOT NULL REFERENCES relation (id) ON DELETE CASCADE, owner TEXT NOT NULL,
-  version INTEGER NOT NULL DEFAULT 0, data TEXT NOT NULL DEFAULT '{}', PRIMARY KEY (relation_id, owner)
+  version INTEGER NOT NULL DEFAULT 0, data TEXT NOT NULL DEFAULT '{}', PRIMARY KEY (relation_id,
+  owner)
 ) STRICT;
 -- A unit within the scope of a relation, and what its agent has seen there.
 CREATE TABLE relation_unit (
@@ -87,21 +105,27 @@ CREATE TABLE relation_unit (
   changed_pending TEXT, PRIMARY KEY (relation_id, unit)
 ) STRICT;
 
-CREATE TABLE lease (application TEXT PRIMARY KEY, unit TEXT NOT NULL, expires INTEGER NOT NULL) STRICT;
+CREATE TABLE lease (application TEXT PRIMARY KEY, unit TEXT NOT NULL,
+  expires INTEGER NOT NULL) STRICT;
 
 CREATE TABLE secret (
   id TEXT PRIMARY KEY, owner_kind TEXT NOT NULL, -- application|unit|model
-  owner TEXT NOT NULL, label TEXT, name TEXT, description TEXT, rotate TEXT NOT NULL DEFAULT 'never', next_rotate INTEGER,
+  owner TEXT NOT NULL, label TEXT, name TEXT, description TEXT,
+  rotate TEXT NOT NULL DEFAULT 'never', next_rotate INTEGER,
   latest INTEGER NOT NULL DEFAULT 1, created INTEGER NOT NULL, updated INTEGER NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX secret_label ON secret (owner_kind, owner, label) WHERE label IS NOT NULL;
 CREATE TABLE secret_revision (
-  secret_id TEXT NOT NULL REFERENCES secret (id) ON DELETE CASCADE, revision INTEGER NOT NULL, content TEXT NOT NULL, -- values base64
-  checksum TEXT NOT NULL, expires INTEGER, obsolete INTEGER NOT NULL DEFAULT 0, remove_notified INTEGER NOT NULL DEFAULT 0,
+  -- values base64
+  secret_id TEXT NOT NULL REFERENCES secret (id) ON DELETE CASCADE, revision INTEGER NOT NULL,
+  content TEXT NOT NULL,
+  checksum TEXT NOT NULL, expires INTEGER, obsolete INTEGER NOT NULL DEFAULT 0,
+  remove_notified INTEGER NOT NULL DEFAULT 0,
   created INTEGER NOT NULL, PRIMARY KEY (secret_id, revision)
 ) STRICT;
 CREATE TABLE secret_grant (
-  secret_id TEXT NOT NULL REFERENCES secret (id) ON DELETE CASCADE, subject TEXT NOT NULL, -- unit or application name
+  -- unit or application name
+  secret_id TEXT NOT NULL REFERENCES secret (id) ON DELETE CASCADE, subject TEXT NOT NULL,
   scope TEXT NOT NULL,                           -- 'relation:<id>' or 'model'
   role TEXT NOT NULL DEFAULT 'view', PRIMARY KEY (secret_id, subject)
 ) STRICT;
@@ -113,27 +137,36 @@ CREATE TABLE secret_consumer (
 CREATE TABLE storage (
   id TEXT PRIMARY KEY,                           -- data/3: number from the one sequence 'storage'
   name TEXT NOT NULL, kind TEXT NOT NULL, application TEXT NOT NULL, unit TEXT, machine_id TEXT,
-  location TEXT NOT NULL, size_mib INTEGER NOT NULL, pool TEXT NOT NULL DEFAULT 'rootfs', life TEXT NOT NULL DEFAULT 'alive',
+  location TEXT NOT NULL, size_mib INTEGER NOT NULL, pool TEXT NOT NULL DEFAULT 'rootfs',
+  life TEXT NOT NULL DEFAULT 'alive',
   attached INTEGER NOT NULL DEFAULT 0,           -- storage-attached has run on the unit
   created INTEGER NOT NULL
 ) STRICT;
 
-CREATE TABLE operation (id INTEGER PRIMARY KEY, summary TEXT NOT NULL, enqueued INTEGER NOT NULL) STRICT;
+CREATE TABLE operation (id INTEGER PRIMARY KEY, summary TEXT NOT NULL,
+  enqueued INTEGER NOT NULL) STRICT;
 CREATE TABLE task (
-  id INTEGER PRIMARY KEY, operation_id INTEGER NOT NULL REFERENCES operation (id), unit TEXT NOT NULL, action TEXT NOT NULL,
-  params TEXT NOT NULL DEFAULT '{}', status TEXT NOT NULL DEFAULT 'pending', -- pending running completed failed cancelled aborting aborted
-  message TEXT NOT NULL DEFAULT '', results TEXT NOT NULL DEFAULT '{}', log TEXT NOT NULL DEFAULT '[]', -- [{at,message}]
+  id INTEGER PRIMARY KEY, operation_id INTEGER NOT NULL REFERENCES operation (id),
+  unit TEXT NOT NULL, action TEXT NOT NULL,
+  -- pending running completed failed cancelled aborting aborted
+  params TEXT NOT NULL DEFAULT '{}', status TEXT NOT NULL DEFAULT 'pending',
+  -- [{at,message}]
+  message TEXT NOT NULL DEFAULT '', results TEXT NOT NULL DEFAULT '{}',
+  log TEXT NOT NULL DEFAULT '[]',
   enqueued INTEGER NOT NULL, started INTEGER, completed INTEGER
 ) STRICT;
 CREATE INDEX task_pending ON task (unit, status);
 
-CREATE TABLE unit_state (unit TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (unit, key)) STRICT;
+CREATE TABLE unit_state (unit TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL,
+  PRIMARY KEY (unit, key)) STRICT;
 CREATE TABLE log (
-  id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, entity TEXT NOT NULL, -- unit-postgresql-0, controller
+  -- unit-postgresql-0, controller
+  id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, entity TEXT NOT NULL,
   level TEXT NOT NULL, module TEXT NOT NULL, message TEXT NOT NULL
 ) STRICT; -- kept to the newest 200,000 rows
 CREATE TABLE status_history (
-  id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, entity TEXT NOT NULL, kind TEXT NOT NULL, status TEXT NOT NULL, message TEXT NOT NULL
+  id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, entity TEXT NOT NULL,
+  kind TEXT NOT NULL, status TEXT NOT NULL, message TEXT NOT NULL
 ) STRICT;
 `,
   `

@@ -19,7 +19,7 @@ export class Store {
   readonly #statements = new Map<string, StatementSync>();
   readonly #listeners = new Set<() => void>();
 
-  /** @param path file of the database, created (0600, directory 0700) when missing; ':memory:' in tests */
+  /** @param path file, created (0600, directory 0700) when missing; ':memory:' in tests */
   constructor(path: string) {
     if (path !== ':memory:') mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
     this.db = new DatabaseSync(path);
@@ -67,8 +67,8 @@ export class Store {
   /** The next number of a sequence, from 0 unless the first use names another start. */
   nextNumber(sequence: string, start = 0): number {
     const row = this.get<{ next: number }>(
-      `INSERT INTO sequence (name, next) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET next = next + 1
-       RETURNING next`,
+      `INSERT INTO sequence (name, next) VALUES (?, ?)
+       ON CONFLICT (name) DO UPDATE SET next = next + 1 RETURNING next`,
       sequence,
       start + 1,
     );

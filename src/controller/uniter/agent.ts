@@ -1,6 +1,6 @@
 /**
- * One unit's agent: asks the resolver what comes next, carries it out, asks again; sleeps when there
- * is nothing, until the model changes or something is due.
+ * One unit's agent: asks the resolver what comes next, carries it out, asks again; sleeps when
+ * there is nothing, until the model changes or something is due.
  *
  * All it needs to go on is in the store: it may be killed at any moment. In memory are only the
  * commands of juju-exec, whose callers are gone when the controller is.

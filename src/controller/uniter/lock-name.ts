@@ -1,6 +1,6 @@
 /**
- * Which lock an operation takes: the machine's for whatever runs a charm's program, none for actions
- * with `parallel`, one of their own for actions of an execution group.
+ * Which lock an operation takes: the machine's for whatever runs a charm's program, none for
+ * actions with `parallel`, one of their own for actions of an execution group.
  */
 import type { ActionSpec, ActionSpecs } from '../../../lib/contract/actions.ts';
 import type { Store } from '../state/store.ts';

@@ -1,8 +1,8 @@
 /**
- * What a unit does next: Juju's resolver chain, asked after every operation and every change of the
- * model. The first link that has something wins; this order is the whole ordering contract.
+ * What a unit does next: Juju's resolver chain, asked after every operation and every change of
+ * the model. The first link that has something wins; this order is the whole ordering contract.
  *
- * Pure: no store, no clock. Whoever carries an operation out commits its effect before asking again.
+ * Pure: no store, no clock. Who carries an operation out commits its effect before asking again.
  */
 import type { HookInfo, PlainHook, SecretHook, StorageHook } from './hook-info.ts';
 import type { Operation } from './operation.ts';
