@@ -244,13 +244,13 @@ function secretHooks(tools: Tools): SecretHooks {
       return infoOf(json);
     },
     secretAdd: (content, options) =>
-      tools.transport.withSecret(content, async (words) => {
+      tools.transport.withSecret(content, async (words, stdin) => {
         const call = { ...changeOf(options), content: words };
-        return (await tools.run('secret-add', call)).trim();
+        return (await tools.run('secret-add', call, stdin)).trim();
       }),
     secretSet: (id, content, options) =>
-      tools.transport.withSecret(content, async (words) => {
-        await tools.run('secret-set', { ...changeOf(options), id, content: words });
+      tools.transport.withSecret(content, async (words, stdin) => {
+        await tools.run('secret-set', { ...changeOf(options), id, content: words }, stdin);
       }),
     async secretGrant(id, { endpoint, id: relation }) {
       await tools.run('secret-grant', { id, relation: idOf(endpoint, relation) });

@@ -37,16 +37,14 @@ export async function socketTransport(
         waiting.push({ resolve, reject });
         socket.write(`${JSON.stringify({ context, dir, tool, args, stdin })}\n`);
       }),
-    // Nothing passes argv here; base64 keeps a trailing `=` or an empty line of a value whole.
-    withSecret: (content, use) =>
-      use(
-        Object.entries(content).map(([key, value]) =>
-          // `key=` is refused as a word without a value; an empty file is an empty value.
-          value === ''
-            ? `${key}#file=/dev/null`
-            : `${key}#base64=${Buffer.from(value, 'utf8').toString('base64')}`,
-        ),
-      ),
+    // Nothing passes argv here. Base64 in a file keeps any value whole, also the empty one.
+    withSecret: (content, use) => {
+      const pairs = Object.entries(content).map(([key, value]) => [
+        `${key}#base64`,
+        Buffer.from(value, 'utf8').toString('base64'),
+      ]);
+      return use(['--file', '-'], JSON.stringify(Object.fromEntries(pairs)));
+    },
     close: () =>
       new Promise((resolve) => {
         if (socket.destroyed) return resolve();

@@ -8,9 +8,12 @@ export interface ToolAnswer {
 export interface Transport {
   call(tool: string, words: readonly string[], stdin?: string): Promise<ToolAnswer>;
   /**
-   * Gives `use` the words for the content of a secret in a form that no other process of the
-   * machine can read.
+   * Gives `use` the words, and perhaps the stdin, for the content of a secret in a form that no
+   * other process of the machine can read.
    */
-  withSecret<T>(content: Record<string, string>, use: (words: string[]) => Promise<T>): Promise<T>;
+  withSecret<T>(
+    content: Record<string, string>,
+    use: (words: string[], stdin?: string) => Promise<T>,
+  ): Promise<T>;
   close(): Promise<void>;
 }

@@ -81,7 +81,7 @@ for (const [name, environment] of Object.entries(environments)) {
     });
 
     test('make, read, change, grant and remove secrets', async () => {
-      const content = { password: 'p=\n', 'user-name': 'ü' };
+      const content = { password: 'p=\n', 'user-name': 'ü', nothing: '' };
       const id = await hooks.secretAdd(content, { label: 'l', description: 'd' });
       next();
       assert.deepEqual(await hooks.secretGet({ label: 'l' }), content);
