@@ -203,6 +203,7 @@ export class Agent {
     return {
       clients: this.#clients,
       log: this.#options.log,
+      pooler: this.#pooler,
       world: () => this.world(),
       observe: () => this.#observe(),
     };

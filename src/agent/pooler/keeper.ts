@@ -8,6 +8,7 @@
 import { existsSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { isDeepStrictEqual } from 'node:util';
+import { poll } from '../../../lib/std/clock.ts';
 import { messageOf, OperatorError } from '../../../lib/std/errors.ts';
 import { readIfExists, writeAtomic } from '../../../lib/std/files.ts';
 import type { Log } from '../../../lib/std/log.ts';
@@ -25,9 +26,12 @@ import { withReplication } from '../decide/cluster.ts';
 import { decideRoute, NO_ROUTE, type Route } from '../decide/routing.ts';
 import type { Facts } from '../facts.ts';
 import { Loop } from '../loop.ts';
+import { Pause, type PoolerControl } from './pause.ts';
 
 const CALM_MS = 5000;
 const QUICK_MS = 250;
+/** How long clients are held back for a route that does not come. */
+const RELEASE_MS = 5000;
 /** How often the files on disk are compared with what was written. */
 const RECHECK_MS = 30_000;
 
@@ -37,12 +41,13 @@ interface Known {
   users: PoolerUser[];
 }
 
-export class PoolerKeeper {
+export class PoolerKeeper implements PoolerControl {
   readonly loop: Loop;
   readonly #facts: Facts;
   readonly #clients: Clients;
   readonly #log: Log;
   readonly #admin = userInfo().username;
+  readonly #pause: Pause;
   #route: Route = NO_ROUTE;
   #unconfirmedSince: number | undefined;
   /** What the running PgBouncer has been told; undefined: it must be told again. */
@@ -56,6 +61,7 @@ export class PoolerKeeper {
     this.#facts = facts;
     this.#clients = clients;
     this.#log = log;
+    this.#pause = new Pause(() => this.console(), log);
     this.loop = new Loop({
       name: 'pooler',
       log,
@@ -77,6 +83,25 @@ export class PoolerKeeper {
   /** Generation that the running PgBouncer has reached. */
   get told(): number {
     return this.#toldGeneration;
+  }
+
+  async hold(windowMs: number): Promise<{ held: boolean; clients: number }> {
+    if (this.#clients.desired.pooler.mode === 'session') {
+      return { held: false, clients: await this.#pause.clients() };
+    }
+    await this.#pause.begin(windowMs);
+    return { held: true, clients: 0 };
+  }
+
+  async release(primary: string): Promise<void> {
+    if (!this.#pause.active) return;
+    const led = async () => {
+      await this.loop.fresh();
+      return this.#told?.primary === primary ? true : undefined;
+    };
+    if (primary !== '') await poll(led, { timeoutMs: RELEASE_MS, everyMs: 50 });
+    await this.#pause.end();
+    this.loop.nudge();
   }
 
   async #keep(): Promise<void> {
@@ -166,11 +191,14 @@ export class PoolerKeeper {
     const console = this.console();
     const [version, databases] = [await console.show('VERSION'), await console.show('DATABASES')];
     this.#askedAt = Date.now();
+    const paused = databases.some((row) => Number(row['paused']) === 1);
+    // Left by an agent that died while it held clients.
+    if (paused && !this.#pause.active) await this.#pause.end();
     const view: PoolerView = {
       generation: desired.generation,
       primary: route.primary,
       users: users.map(({ name }) => name),
-      paused: databases.some((row) => Number(row['paused']) === 1),
+      paused,
       version: /\d[\d.]*/.exec(String(version[0]?.['version']))?.[0] ?? '',
     };
     this.#toldGeneration = desired.generation;

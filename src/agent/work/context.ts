@@ -6,6 +6,7 @@ import type { Desired, Member } from '../../charm/model/desired.ts';
 import type { AgentWorld } from '../../charm/model/world.ts';
 import type { EtcdPort, PatroniPort, SqlPort } from '../../charm/workload/ports.ts';
 import type { Clients } from '../clients.ts';
+import type { PoolerControl } from '../pooler/pause.ts';
 import type { TaskContext, WorkContext, WorkKind, WorkParams } from './kind.ts';
 import { withLine } from './record.ts';
 import type { Run } from './run.ts';
@@ -16,6 +17,7 @@ const STATEMENT_MS = 120_000;
 export interface ContextParts {
   clients: Clients;
   log: Log;
+  pooler: PoolerControl;
   world(): AgentWorld;
   observe(): Promise<AgentWorld>;
 }
@@ -48,6 +50,10 @@ export class UnitContext implements TaskContext {
 
   get log(): Log {
     return this.parts.log;
+  }
+
+  get pooler(): PoolerControl {
+    return this.parts.pooler;
   }
 
   patroni(member?: Member): PatroniPort {

@@ -7,6 +7,7 @@ import type { Log } from '../../../lib/std/log.ts';
 import type { Desired, Member } from '../../charm/model/desired.ts';
 import type { AgentWorld, WorkView } from '../../charm/model/world.ts';
 import type { EtcdPort, PatroniPort, SqlPort } from '../../charm/workload/ports.ts';
+import type { PoolerControl } from '../pooler/pause.ts';
 
 export type WorkParams = Readonly<Record<string, string>>;
 
@@ -43,6 +44,8 @@ export interface TaskContext {
   readonly etcd: EtcdPort;
   /** Patroni of this member, or of the first that answers. */
   patroni(member?: Member): PatroniPort;
+  /** This unit's pooler; the agent alone commands it. */
+  readonly pooler: PoolerControl;
   /** Superuser connection to this unit's PostgreSQL, over its socket. Close it. */
   localSql(): Promise<SqlPort>;
   /** The newest observation; never older than the watch's interval. */

@@ -6,6 +6,7 @@ import { OperatorError } from '../../../lib/std/errors.ts';
 import type { ClusterMember } from '../../charm/model/world.ts';
 import { bestCandidate } from '../decide/candidate.ts';
 import { noPrimary } from './context.ts';
+import { hold, poolerTasks, release } from './hold.ts';
 import type { WorkContext, WorkKind } from './kind.ts';
 import { checkpoint, clusterOf, switchTo, untilWritable } from './switchover.ts';
 
@@ -27,6 +28,8 @@ export const restartKind: WorkKind = {
     { name: 'switchover', run: moveAway },
     { name: 'old-primary', run: restartOldPrimary },
   ],
+  tasks: poolerTasks,
+  undo: (context) => release(context, undefined),
 };
 
 async function restartReplicas(context: WorkContext): Promise<void> {
@@ -56,8 +59,10 @@ async function moveAway(context: WorkContext): Promise<void> {
   await context.remember({ to });
   await context.note(`from ${old} to ${to}`);
   await checkpoint(context, to);
+  await hold(context);
   await switchTo(context, to);
   await untilWritable(context, to);
+  await release(context, to);
 }
 
 async function restartOldPrimary(context: WorkContext): Promise<void> {

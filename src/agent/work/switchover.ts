@@ -1,17 +1,19 @@
 /**
  * Hands the primary role to another member without loss: only to one that streams and has caught
- * up, after a checkpoint that shortens the stall. Phases that find their effect there do nothing.
+ * up, after a checkpoint that shortens the stall, while the poolers hold their clients. Phases that
+ * find their effect there do nothing.
  */
 import { messageOf, OperatorError } from '../../../lib/std/errors.ts';
 import type { ClusterMember, ClusterView } from '../../charm/model/world.ts';
 import { bestCandidate, unfitness } from '../decide/candidate.ts';
 import { noPrimary } from './context.ts';
+import { hold, poolerTasks, release } from './hold.ts';
 import type { TaskContext, WorkContext, WorkKind } from './kind.ts';
 
 const LIMIT_MS = 120_000;
 const PATRONI_MS = 60_000;
 const WRITABLE_MS = 60_000;
-const LOOK_EVERY_MS = 100;
+const LOOK_EVERY_MS = 50;
 
 /** Parameter `to`: the member that shall be primary; without it, the best one. */
 export const switchoverKind: WorkKind = {
@@ -23,9 +25,12 @@ export const switchoverKind: WorkKind = {
   phases: [
     { name: 'choose', run: rememberChoice },
     { name: 'checkpoint', run: (context) => checkpoint(context, context.memo['to'] ?? '') },
+    { name: 'hold', run: hold },
     { name: 'switchover', run: (context) => switchTo(context, context.memo['to'] ?? '') },
-    { name: 'wait', run: finish },
+    { name: 'release', run: finish },
   ],
+  tasks: poolerTasks,
+  undo: (context) => release(context, undefined),
 };
 
 async function rememberChoice(context: WorkContext): Promise<void> {
@@ -39,6 +44,7 @@ async function rememberChoice(context: WorkContext): Promise<void> {
 async function finish(context: WorkContext): Promise<void> {
   const to = context.memo['to'] ?? '';
   await untilWritable(context, to);
+  await release(context, to);
   await context.result({ primary: to, 'previous-primary': context.memo['from'] ?? '' });
 }
 
@@ -83,14 +89,27 @@ export async function switchTo(context: WorkContext, to: string): Promise<void> 
   const reason = target === undefined ? 'it is no member any more' : unfitness(target);
   if (reason !== undefined) throw refuse(`${to} cannot take over: ${reason}`, 'try again');
   const leader = context.desired.members.find((member) => member.member === primary.name);
-  try {
-    // Asked at the leader itself, which acts on it at once instead of in its next round.
-    await context.patroni(leader).switchover(primary.name, to, PATRONI_MS);
-  } catch (error) {
-    const now = primaryOf(clusterOf(await context.observe()));
-    if (now?.name === primary.name) throw error;
-    context.log.info(`switchover reported: ${messageOf(error)}; the primary did change`);
+  // Asked at the leader itself, which acts on it at once instead of in its next round.
+  const asked = context.patroni(leader).switchover(primary.name, to, PATRONI_MS);
+  const answered = asked.then(
+    () => 'done' as const,
+    (error: unknown) => ({ error }),
+  );
+  // Patroni answers most of a second after the new primary accepts writes: clients need not wait.
+  for (;;) {
+    if (await isWritable(context, to)) return;
+    const answer = await Promise.race([answered, context.sleep(LOOK_EVERY_MS)]);
+    if (answer === undefined) continue;
+    if (answer === 'done') return;
+    if (primaryOf(clusterOf(await context.observe()))?.name === primary.name) throw answer.error;
+    context.log.info(`switchover reported: ${messageOf(answer.error)}; the primary did change`);
+    return;
   }
+}
+
+async function isWritable(context: TaskContext, to: string): Promise<boolean> {
+  const { cluster, database } = await context.observe();
+  return cluster.known && primaryOf(cluster.value)?.name === to && database.known;
 }
 
 /** Until our own connection to the new primary finds it out of recovery. */

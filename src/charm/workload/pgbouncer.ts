@@ -2,7 +2,7 @@
  * PgBouncer: the text of its three files, and its admin console over the unix socket.
  *
  * Rendering is pure. The console lets in one operating system user by peer authentication, so no
- * password of it exists. A pause made here is always ended here.
+ * password of it exists. Whoever pauses has to resume; a pause that fails resumes by itself.
  */
 import { OperatorError } from '../../../lib/std/errors.ts';
 import type { AccessRule, Desired } from '../model/desired.ts';
@@ -176,13 +176,13 @@ export function createPoolerAdmin(target: ConsoleTarget): PoolerAdmin {
     async reconnect() {
       await once('RECONNECT');
     },
-    async whilePaused(limitMs, work) {
+    async pause(limitMs) {
       try {
         await once('PAUSE', limitMs);
-        return await work();
-      } finally {
-        // Also when PAUSE was given up: PgBouncer stays half paused until it is told otherwise.
+      } catch (error) {
+        // A PAUSE that is given up leaves the pools half paused until somebody resumes.
         await resume();
+        throw error;
       }
     },
     resume,

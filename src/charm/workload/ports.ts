@@ -133,9 +133,9 @@ export interface PoolerAdmin {
   ): Promise<Record<string, unknown>[]>;
   reload(): Promise<void>;
   reconnect(): Promise<void>;
-  /** Runs `work` while every pool is paused; resumes whatever happens. */
-  whilePaused<T>(timeoutMs: number, work: () => Promise<T>): Promise<T>;
-  /** Only to end a pause that somebody else has left. */
+  /** Pauses every pool, or none: resumes when they do not come to rest within the time. */
+  pause(timeoutMs: number): Promise<void>;
+  /** Safe to repeat, also when nothing is paused. */
   resume(): Promise<void>;
   close(): Promise<void>;
 }

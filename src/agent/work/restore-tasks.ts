@@ -1,0 +1,104 @@
+/**
+ * The parts of a restore that happen on one unit: its room, its services, its data. Each finds its
+ * effect there and does nothing then. What is destroyed and when is decided by restore.ts.
+ */
+import { rm, statfs } from 'node:fs/promises';
+import { runitServices, type Services } from '../../../lib/machine/services.ts';
+import { OperatorError } from '../../../lib/std/errors.ts';
+import type { Desired } from '../../charm/model/desired.ts';
+import { discard, endServerOn, putBack, walOf } from '../jobs/old-data.ts';
+import type { Jobs } from '../jobs-port.ts';
+import type { Task } from './kind.ts';
+
+const STOP_MS = 120_000;
+const SERVICE = 'patroni';
+/** WAL that recovery writes beside what the backup holds. */
+const HEADROOM_BYTES = 256 * 1024 * 1024;
+
+export function restoreTasks(jobs: () => Jobs): Record<string, Task> {
+  return {
+    ready: async () => ({}),
+    room: async ({ desired }, { size }) => room(desired, Number(size)),
+    async stop({ desired }) {
+      const services = servicesOf(desired);
+      await services.down(SERVICE);
+      if (!(await services.stopped(SERVICE, STOP_MS))) {
+        throw new OperatorError({
+          code: 'service-does-not-stop',
+          message: `cannot stop Patroni of ${desired.unit.name}`,
+          hint: 'see its log',
+        });
+      }
+      await endServerOn(desired.paths.dataDir);
+      return {};
+    },
+    async begin(_, params) {
+      // Only one restore is at work in a cluster: a running one is this one.
+      const running = jobs()
+        .list()
+        .find((job) => job.kind === 'restore' && job.state === 'running');
+      return { job: running?.id ?? (await jobs().start('restore', { ...params })) };
+    },
+    look: async (_, { job = '' }) => look(jobs(), job),
+    async start({ desired }) {
+      await servicesOf(desired).up(SERVICE);
+      return {};
+    },
+    async reset({ desired }) {
+      const { dataDir } = desired.paths;
+      await servicesOf(desired).down(SERVICE);
+      await servicesOf(desired).stopped(SERVICE, STOP_MS);
+      await endServerOn(dataDir);
+      const wal = await walOf(dataDir);
+      if (wal !== undefined) await rm(wal, { recursive: true, force: true });
+      await rm(dataDir, { recursive: true, force: true });
+      await servicesOf(desired).up(SERVICE);
+      return {};
+    },
+    async back({ desired }, { tag = '' }) {
+      for (const job of jobs().list()) {
+        if (job.kind === 'restore' && job.state === 'running') await jobs().cancel(job.id);
+      }
+      await servicesOf(desired).down(SERVICE);
+      await servicesOf(desired).stopped(SERVICE, STOP_MS);
+      await endServerOn(desired.paths.dataDir);
+      const moved = await putBack(desired.paths.dataDir, tag);
+      await servicesOf(desired).up(SERVICE);
+      return { moved: String(moved) };
+    },
+    async discard({ desired }) {
+      await discard(desired.paths.dataDir);
+      return {};
+    },
+  };
+}
+
+function servicesOf({ paths, unit }: Desired): Services {
+  const options = { directory: paths.service, logs: paths.log, label: unit.member };
+  return runitServices(options);
+}
+
+/** Old and restored data lie beside each other for a while. */
+async function room({ paths, unit }: Desired, size: number): Promise<Record<string, string>> {
+  const { bavail, bsize } = await statfs(paths.dataDir);
+  const free = bavail * bsize;
+  const needed = size + HEADROOM_BYTES;
+  if (free >= needed) return { free: String(free) };
+  throw new OperatorError({
+    code: 'disk-too-small',
+    message:
+      `cannot restore on ${unit.name}: ${mebibytes(needed)} are needed beside the data of now, ` +
+      `${mebibytes(free)} are free`,
+    hint: 'make room on the storage data, or attach a larger one',
+  });
+}
+
+function mebibytes(bytes: number): string {
+  return `${Math.ceil(bytes / (1024 * 1024))} MiB`;
+}
+
+async function look(jobs: Jobs, id: string): Promise<Record<string, string>> {
+  const job = jobs.list().find((each) => each.id === id);
+  if (job === undefined) return { state: 'failed', message: `job ${id} is gone` };
+  return { ...job.result, state: job.state, message: job.message };
+}

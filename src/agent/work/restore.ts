@@ -1,0 +1,294 @@
+/**
+ * Restores the cluster from the repository. Everything that can be refused is refused before any
+ * member stops. One member restores beside its old data and proves the result on a server of its
+ * own; only then do the others give up theirs. Until that proof, undoing is a rename.
+ *
+ * While members are down, Patroni's key `sync` names the restoring one: in synchronous mode no
+ * other may take the lead, not even a unit that was away and comes back with old data.
+ */
+import { messageOf, OperatorError } from '../../../lib/std/errors.ts';
+import type { Member } from '../../charm/model/desired.ts';
+import type { Repository } from '../../charm/model/repository.ts';
+import {
+  parseRequest,
+  type RestoreTarget,
+  selectTarget,
+} from '../../charm/model/restore-target.ts';
+import type { Jobs } from '../jobs-port.ts';
+import type { WorkContext, WorkKind } from './kind.ts';
+import { restoreTasks } from './restore-tasks.ts';
+import { clusterOf, untilWritable } from './switchover.ts';
+
+const LIMIT_MS = 24 * 3600_000;
+const ASK_MS = 10_000;
+const STOP_MS = 200_000;
+const LOOK_EVERY_MS = 500;
+/** The agent of the restoring unit may be restarting; its job goes on meanwhile. */
+const PATIENCE_MS = 120_000;
+const ARCHIVE_MS = 60_000;
+const CLONE_MS = 900_000;
+
+/** Params: `backup-id`, `restore-to-time`; see model/restore-target.ts. */
+export function restoreKind(jobs: () => Jobs): WorkKind {
+  return {
+    kind: 'restore',
+    limitMs: LIMIT_MS,
+    async check(context) {
+      const parsed = parseRequest(requestOf(context));
+      if (!parsed.ok) throw refuse(parsed.reason);
+      await choose(context, jobs());
+    },
+    phases: [
+      { name: 'check', run: (context) => rememberChoice(context, jobs()) },
+      { name: 'archive', run: archiveLast },
+      { name: 'stop', run: stopAll },
+      { name: 'restore', run: restoreOne },
+      { name: 'start', run: startOne },
+      { name: 'clone', run: cloneOthers },
+      { name: 'clean', run: clean },
+    ],
+    tasks: restoreTasks(jobs),
+    undo,
+  };
+}
+
+interface Choice {
+  target: RestoreTarget;
+  member: Member;
+  systemIdentifier: string;
+}
+
+/** @throws OperatorError whose message is all that the operator needs to correct the request */
+async function choose(context: WorkContext, jobs: Jobs): Promise<Choice> {
+  const cluster = clusterOf(await context.observe());
+  const systemIdentifier = cluster.initialized ?? '';
+  const primary = cluster.members.find(({ role }) => role === 'primary')?.name;
+  const own = context.desired.unit.member;
+  const member = context.desired.members.find((each) => each.member === (primary ?? own));
+  if (member === undefined) throw refuse('cannot restore: the primary is no unit of this charm');
+  await refuseSilentMembers(context, cluster.members);
+  const id = await jobs.start('list', { 'system-identifier': systemIdentifier });
+  const { outcome, message, result } = await jobs.follow(id, () => undefined, context.signal);
+  if (outcome !== 'done') throw refuse(message);
+  if (result['foreign'] !== '') {
+    const reason = `the S3 repository has backups from another cluster: ${result['foreign']}`;
+    throw refuse(`cannot restore: ${reason}`);
+  }
+  const repository = JSON.parse(result['repository'] ?? '{}') as Repository;
+  const selection = selectTarget(requestOf(context), repository, Date.now() / 1000);
+  if (!selection.ok) throw refuse(selection.reason);
+  await context.ask(member, 'room', { size: String(selection.size) }, ASK_MS);
+  return { target: selection, member, systemIdentifier };
+}
+
+/** A member that runs but whose agent does not answer could not be stopped. */
+async function refuseSilentMembers(
+  context: WorkContext,
+  running: readonly { name: string; state: string }[],
+): Promise<void> {
+  for (const member of context.desired.members) {
+    if (await answers(context, member)) continue;
+    if (running.some(({ name, state }) => name === member.member && state !== 'stopped')) {
+      throw refuse(`cannot restore: ${member.unit} is a running member and does not answer`);
+    }
+  }
+}
+
+async function answers(context: WorkContext, member: Member): Promise<boolean> {
+  return context.ask(member, 'ready', {}, ASK_MS).then(
+    () => true,
+    () => false,
+  );
+}
+
+async function rememberChoice(context: WorkContext, jobs: Jobs): Promise<void> {
+  if (context.memo['member'] !== undefined) return;
+  const { target, member, systemIdentifier } = await choose(context, jobs);
+  await context.remember({
+    member: member.member,
+    target: JSON.stringify(target),
+    'system-identifier': systemIdentifier,
+  });
+  await context.note(`restoring on ${member.unit}: ${target.description}`);
+}
+
+/** What was written up to now must be in the archive, for a moment that is only just past. */
+async function archiveLast(context: WorkContext): Promise<void> {
+  try {
+    const sql = await context.primarySql();
+    try {
+      const [row] = await sql.query<{ name: string }>(
+        'SELECT pg_catalog.pg_walfile_name(pg_catalog.pg_switch_wal()) AS name',
+      );
+      const deadline = Date.now() + ARCHIVE_MS;
+      while (Date.now() < deadline) {
+        const [seen] = await sql.query<{ done: boolean }>(
+          'SELECT last_archived_wal >= $1 AS done FROM pg_catalog.pg_stat_archiver',
+          [row?.name],
+        );
+        if (seen?.done === true) return;
+        await context.sleep(LOOK_EVERY_MS);
+      }
+      await context.note('the newest changes did not reach the archive within a minute');
+    } finally {
+      await sql.close();
+    }
+  } catch (error) {
+    // A cluster without a primary is what a restore may be for.
+    await context.note(`cannot archive the newest changes: ${messageOf(error)}`);
+  }
+}
+
+/** Replicas first: they must not take over when the primary goes. */
+async function stopAll(context: WorkContext): Promise<void> {
+  for (const member of [...others(context), chosen(context)]) {
+    if (member !== chosen(context) && !(await answers(context, member))) {
+      await context.note(`${member.unit} does not answer: it clones when it is back`);
+      continue;
+    }
+    await context.note(`stopping ${member.unit}`);
+    await context.ask(member, 'stop', {}, STOP_MS);
+  }
+}
+
+async function restoreOne(context: WorkContext): Promise<void> {
+  await fence(context);
+  const member = chosen(context);
+  const { set, type, target, timeline } = JSON.parse(
+    context.memo['target'] ?? '{}',
+  ) as RestoreTarget;
+  const { job = '' } = await context.ask(
+    member,
+    'begin',
+    {
+      ...{ tag: context.id, set, type, target: target ?? '', timeline: String(timeline) },
+      'system-identifier': context.memo['system-identifier'] ?? '',
+    },
+    ASK_MS * 3,
+  );
+  const done = await followJob(context, member, job);
+  await context.remember({ timeline: done['timeline'] ?? '', until: done['until'] ?? '' });
+}
+
+async function followJob(
+  context: WorkContext,
+  member: Member,
+  job: string,
+): Promise<Record<string, string>> {
+  let heard = Date.now();
+  let said = '';
+  for (;;) {
+    const seen = await context.ask(member, 'look', { job }, ASK_MS).catch((error: unknown) => {
+      if (Date.now() - heard > PATIENCE_MS) throw error;
+      return undefined;
+    });
+    if (seen !== undefined) {
+      heard = Date.now();
+      const { state, message = '' } = seen;
+      if (state === 'done') return seen;
+      if (state !== 'running') throw refuse(message);
+      if (message !== said) await context.note(message);
+      said = message;
+    }
+    await context.sleep(LOOK_EVERY_MS);
+  }
+}
+
+/** Only the restored member may lead; what the members knew of the old history is forgotten. */
+async function fence(context: WorkContext): Promise<void> {
+  const key = keyOf(context);
+  const sync = JSON.stringify({ leader: chosen(context).member, sync_standby: null });
+  for (const name of ['leader', 'failover', 'status', 'optime/leader', 'history', 'failsafe']) {
+    await context.etcd.delete(key(name));
+  }
+  await context.etcd.put(key('sync'), sync);
+}
+
+function keyOf({ desired }: WorkContext): (name: string) => string {
+  const { namespace, scope } = desired.patroni;
+  return (name) => `/${namespace.replace(/^\/+|\/+$/g, '')}/${scope}/${name}`;
+}
+
+async function startOne(context: WorkContext): Promise<void> {
+  const member = chosen(context);
+  if (context.memo['proven'] === undefined) await fence(context);
+  await context.ask(member, 'start', {}, ASK_MS);
+  await untilWritable(context, member.member);
+  const sql = await context.primarySql();
+  try {
+    await sql.query('CREATE TEMPORARY TABLE restore_proof AS SELECT 1 AS written');
+  } finally {
+    await sql.close();
+  }
+  await context.remember({ proven: 'yes' });
+  await context.note(`${member.unit} is primary with the restored data`);
+}
+
+async function cloneOthers(context: WorkContext): Promise<void> {
+  const waiting = new Set<string>();
+  for (const member of others(context)) {
+    if (!(await answers(context, member))) continue;
+    await context.note(`cloning ${member.unit}`);
+    await context.ask(member, 'reset', {}, STOP_MS);
+    waiting.add(member.member);
+  }
+  const deadline = Date.now() + CLONE_MS;
+  while (waiting.size > 0 && Date.now() < deadline) {
+    const { cluster } = await context.observe();
+    for (const { name, streaming } of cluster.known ? cluster.value.members : []) {
+      if (streaming) waiting.delete(name);
+    }
+    if (waiting.size > 0) await context.sleep(LOOK_EVERY_MS);
+  }
+  for (const name of waiting) await context.note(`${name} does not stream yet; it goes on cloning`);
+}
+
+async function clean(context: WorkContext): Promise<void> {
+  await context.ask(chosen(context), 'discard', {}, STOP_MS);
+  const { description } = JSON.parse(context.memo['target'] ?? '{}') as RestoreTarget;
+  await context.result({
+    'restore-status': 'restore finished',
+    restored: description,
+    'last-transaction': context.memo['until'] ?? '',
+    'next-step': 'make a new backup: create-backup type=full',
+  });
+}
+
+/** Before the proof the old data go back to their place; after it they are given up. */
+async function undo(context: WorkContext, reason: string): Promise<void> {
+  if (context.memo['member'] === undefined) return; // Nothing was stopped yet.
+  const member = chosen(context);
+  if (context.memo['proven'] === undefined) {
+    await context.note(`putting the old data back: ${reason}`);
+    await fence(context);
+    try {
+      await context.ask(member, 'back', { tag: context.id }, STOP_MS);
+    } catch (error) {
+      // Its unit is lost with the old data: any other member has them too and may lead.
+      await context.note(`${member.unit}: ${messageOf(error)}`);
+      await context.etcd.delete(keyOf(context)('sync'));
+    }
+  }
+  for (const other of others(context)) {
+    await context.ask(other, 'start', {}, ASK_MS).catch(() => undefined);
+  }
+}
+
+function chosen(context: WorkContext): Member {
+  const { members } = context.desired;
+  const member = members.find((each) => each.member === context.memo['member']);
+  if (member !== undefined) return member;
+  throw refuse(`cannot go on restoring: ${context.memo['member']} is no unit any more`);
+}
+
+function others(context: WorkContext): Member[] {
+  return context.desired.members.filter(({ member }) => member !== context.memo['member']);
+}
+
+function requestOf({ params }: WorkContext) {
+  return { backupId: params['backup-id'], restoreToTime: params['restore-to-time'] };
+}
+
+function refuse(message: string): OperatorError {
+  return new OperatorError({ code: 'restore-refused', message });
+}
