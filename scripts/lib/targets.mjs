@@ -56,6 +56,7 @@ function postgresql() {
     entries: present([
       ['src/charm/main', 'src/charm/main.ts'],
       ['src/agent/main', 'src/agent/main.ts'],
+      ['src/agent/jobs/runner', 'src/agent/jobs/runner.ts'],
     ]),
     copies: present(charmFiles.map((file) => [file, file])),
     executable: ['dispatch'],

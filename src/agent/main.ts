@@ -9,8 +9,10 @@ import { parseArgs } from 'node:util';
 import { messageOf } from '../../lib/std/errors.ts';
 import { streamLog } from '../../lib/std/log.ts';
 import { Agent } from './agent.ts';
-import { noJobs } from './jobs-port.ts';
+import { createJobs } from './jobs/engine.ts';
+import type { Jobs } from './jobs-port.ts';
 import { restartKind } from './work/restart.ts';
+import { restoreKind } from './work/restore.ts';
 import { switchoverKind } from './work/switchover.ts';
 
 const STOP_LIMIT_MS = 5000;
@@ -23,13 +25,21 @@ async function main(): Promise<void> {
   const log = streamLog(process.stdout);
   // Everything it writes is for itself, or gets its mode said.
   process.umask(0o077);
+  const held: { jobs?: Jobs } = {};
+  const jobs = () => {
+    if (held.jobs === undefined) throw new Error('jobs were asked for before the agent began');
+    return held.jobs;
+  };
   const agent = new Agent({
     dir: resolve(values.dir),
     // It runs from its own copy, `agent/<revision>/`.
     revision: values.revision ?? basename(dirname(resolve(process.argv[1] ?? ''))),
     log,
-    kinds: [switchoverKind, restartKind],
-    createJobs: () => noJobs,
+    kinds: [switchoverKind, restartKind, restoreKind(jobs)],
+    createJobs: (context) => {
+      held.jobs = createJobs(context);
+      return held.jobs;
+    },
   });
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.once(signal, () => {

@@ -7,8 +7,13 @@
  */
 import type { Charm } from '../../lib/charm/dispatch.ts';
 import { systemRandom } from '../../lib/std/random.ts';
+import { createBackup } from './actions/create-backup.ts';
 import { getPrimary } from './actions/get-primary.ts';
+import { cancelJob, showJob } from './actions/jobs.ts';
+import { listBackups } from './actions/list-backups.ts';
 import { promoteToPrimary } from './actions/promote-to-primary.ts';
+import { restore } from './actions/restore.ts';
+import { backupSteps } from './apply/backup.ts';
 import { clientSteps } from './apply/clients.ts';
 import { clusterSteps } from './apply/cluster.ts';
 import { etcdSteps } from './apply/etcd.ts';
@@ -17,6 +22,7 @@ import { machineSteps } from './apply/machine.ts';
 import { reformSteps } from './apply/reform.ts';
 import { serviceSteps } from './apply/services.ts';
 import type { Tools } from './apply/tools.ts';
+import { backup } from './decide/backup.ts';
 import { clients } from './decide/clients.ts';
 import { departure, whileStaying } from './decide/departure.ts';
 import { desired } from './decide/desired.ts';
@@ -57,6 +63,7 @@ const DECIDERS: readonly Decider[] = [
   agentRevision,
   patroni,
   systemIdentity,
+  backup,
   desired,
   residents,
   commands,
@@ -99,8 +106,9 @@ export const postgresql: Charm<Snapshot, Steps, Tools> = {
     ...clusterSteps,
     ...reformSteps,
     ...clientSteps,
+    ...backupSteps,
   },
-  actions: [getPrimary, promoteToPrimary],
+  actions: [getPrimary, promoteToPrimary, createBackup, listBackups, restore, showJob, cancelJob],
   async settled({ failed, world }, { hooks, context }) {
     const { postgres } = world.machine.packages;
     if (world.unit.isLeader && context.name === 'start' && postgres !== undefined) {

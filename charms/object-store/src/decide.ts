@@ -172,7 +172,7 @@ function specOf({ program, user }: World, places: Places): ServiceSpec {
   return {
     // The limit keeps a busy store from growing into memory that the databases need.
     command: [program.node, '--max-old-space-size=96', places.program, places.configFile],
-    user: user?.name,
+    ...(user === undefined ? {} : { user: user.name }),
     env: {},
     requires: places.configFile,
   };

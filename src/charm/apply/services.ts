@@ -117,9 +117,15 @@ export const serviceSteps: Families<ServiceSteps> = {
 /** What a service reads when it starts is what lies there now. */
 async function note(tools: Tools, name: string): Promise<void> {
   const { layout } = tools.world();
-  const config = name === 'patroni' ? await readIfExists(layout.patroniConfig) : undefined;
+  const files: Record<string, string> = {
+    patroni: layout.patroniConfig,
+    pgbackrest: layout.pgbackrestConfig,
+  };
+  const file = files[name];
+  const config = file === undefined ? undefined : await readIfExists(file);
   if (config === undefined) return;
   await writeFile(loadedFile(layout, name), digestOf(config));
+  if (name !== 'patroni') return;
   await writeFile(startedWithFile(layout, name), etcdHostsOf(config).join('\n'));
 }
 

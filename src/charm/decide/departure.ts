@@ -44,6 +44,7 @@ export const departure: Decider = (world) => {
     ...(alive('patroni') && !isLast(world)
       ? [step('leave-cluster', { timeoutMs: HAND_OVER_MS }, why)]
       : []),
+    ...stop('pgbackrest'),
     ...stop('pgbouncer'),
     ...stop('patroni'),
     ...(mayStopEtcd(world) ? stop('etcd') : []),

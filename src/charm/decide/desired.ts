@@ -8,6 +8,7 @@ import { PORTS } from '../model/patroni-config.ts';
 import { addresses, type Snapshot } from '../model/snapshot.ts';
 import { type Decider, step } from '../model/steps.ts';
 import { accessRules } from './access.ts';
+import { backupWish } from './backup.ts';
 import { fileStep } from './file.ts';
 import { hasCertificate } from './identity.ts';
 import { validOptions } from './options.ts';
@@ -83,7 +84,7 @@ function wantedContent(world: Snapshot): Omit<Desired, 'generation'> | undefined
     },
     metrics: { port: PORTS.metrics },
     wake: { command: [...world.program.wake] },
-    backup: undefined,
+    backup: backupWish(world),
   };
 }
 

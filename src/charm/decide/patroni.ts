@@ -7,8 +7,16 @@ import { digestOf } from '../../../lib/std/digest.ts';
 import { clientUrl, etcdFacts, systemIdentifier } from '../model/etcd-facts.ts';
 import { patroniConfig } from '../model/patroni-config.ts';
 import { probe, type ServiceFacts, type Snapshot } from '../model/snapshot.ts';
-import { blocked, type Decider, type Decision, step, waiting } from '../model/steps.ts';
+import {
+  blocked,
+  type Decider,
+  type Decision,
+  maintenance,
+  step,
+  waiting,
+} from '../model/steps.ts';
 import { accessRules, hbaLines, peerNetworks } from './access.ts';
+import { archiver } from './backup.ts';
 import { fileStep } from './file.ts';
 import { hasCertificate } from './identity.ts';
 import { validOptions } from './options.ts';
@@ -55,7 +63,7 @@ export function wantedConfig(world: Snapshot): string | undefined {
     clientHba: hbaLines(accessRules(world)),
     peerNetworks: peerNetworks(world),
     founds: systemIdentifier(world) === undefined && mayFound(world),
-    archiveCommand: undefined,
+    archiveCommand: archiver(world),
   });
 }
 
@@ -93,10 +101,19 @@ function reload(loaded: string | undefined, text: string): Decision[] {
 }
 
 function start(world: Snapshot, wantedUp: boolean): Decision[] {
+  if (isRestoring(world)) return [maintenance('restoring', 'restoring backup')];
   const obstacle = obstacleToStart(world);
   if (obstacle !== undefined) return [obstacle];
   if (wantedUp) return [];
+  // Stopped on purpose, and perhaps for a restore: only the agent knows whether one is at work.
+  if (!world.agent.known && world.data.systemIdentifier !== undefined) return [];
   return [step('start-service', { name: 'patroni' }, 'the unit can hold its member')];
+}
+
+/** The agents stop and start members themselves while they restore. */
+function isRestoring({ agent }: Snapshot): boolean {
+  const work = agent.known ? agent.value.work : undefined;
+  return work?.kind === 'restore' && work.outcome === 'running';
 }
 
 /** Why Patroni must not start here now; undefined when it may. */

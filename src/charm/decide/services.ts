@@ -3,10 +3,11 @@
  * etcd and Patroni are started by their own deciders, because for them it matters when.
  */
 import { AGENT_ENTRY } from '../model/layout.ts';
+import { PGBACKREST } from '../model/pgbackrest-config.ts';
 import type { ServiceSpec, Snapshot } from '../model/snapshot.ts';
 import { type Decider, type ServiceName, step } from '../model/steps.ts';
 
-const NAMES: readonly ServiceName[] = ['agent', 'patroni', 'pgbouncer', 'etcd'];
+const NAMES: readonly ServiceName[] = ['agent', 'patroni', 'pgbouncer', 'etcd', 'pgbackrest'];
 
 /** All are defined at once, down: runit would notice a later one only after seconds. */
 export const services: Decider = (world) => {
@@ -59,6 +60,13 @@ export function serviceSpec(name: ServiceName, world: Snapshot): ServiceSpec | u
       if (versions['pgbouncer'] === undefined) return undefined;
       const config = `${layout.etc}/pgbouncer.ini`;
       return { command: ['/usr/sbin/pgbouncer', config], ...asServer, requires: config };
+    }
+    case 'pgbackrest': {
+      if (versions['pgbackrest'] === undefined) return undefined;
+      const config = layout.pgbackrestConfig;
+      // Its own log would grow without bound; what it says goes to the service's.
+      const command = [PGBACKREST, `--config=${config}`, '--log-level-console=warn', 'server'];
+      return { command, ...asServer, requires: config };
     }
     case 'agent': {
       if (!program.agentCopies.includes(program.agentRevision)) return undefined;

@@ -15,6 +15,8 @@ export interface Layout {
   readonly etcdConfig: string;
   readonly patroniConfig: string;
   readonly pgbackrestConfig: string;
+  /** The object store's CA. */
+  readonly s3Ca: string;
   readonly tls: { readonly ca: string; readonly cert: string; readonly key: string };
   readonly run: string;
   readonly log: string;
@@ -53,6 +55,7 @@ export function layoutOf(
     etcdConfig: `${etc}/etcd.yaml`,
     patroniConfig: `${etc}/patroni.yaml`,
     pgbackrestConfig: `${etc}/pgbackrest.conf`,
+    s3Ca: `${etc}/s3-ca.pem`,
     tls: { ca: `${tls}/ca.pem`, cert: `${tls}/cert.pem`, key: `${tls}/key.pem` },
     run: `${root}/run`,
     log: `${root}/log`,

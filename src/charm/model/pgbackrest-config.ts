@@ -20,7 +20,7 @@ export interface PgBackRestInput {
   own: PostgresPlace;
   tls: { ca: string; cert: string; key: string };
   port: number;
-  others: readonly (PostgresPlace & { address: string })[];
+  others: readonly (PostgresPlace & { member: string })[];
 }
 
 export interface PostgresPlace {
@@ -29,6 +29,7 @@ export interface PostgresPlace {
   socket: string;
 }
 
+export const PGBACKREST = '/usr/bin/pgbackrest';
 export const PGBACKREST_PORT = 8432;
 /**
  * With more WAL than this waiting for the store, segments are given up: the archive then has a gap
@@ -79,7 +80,7 @@ export function pgbackrestConfig(input: PgBackRestInput): string {
     'tls-server-cert-file': input.tls.cert,
     'tls-server-key-file': input.tls.key,
   };
-  const allowed = input.others.map(({ address }) => `tls-server-auth=${address}=${input.stanza}`);
+  const allowed = input.others.map(({ member }) => `tls-server-auth=${member}=${input.stanza}`);
   return [
     '[global]',
     ...lines(global),

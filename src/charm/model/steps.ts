@@ -66,7 +66,7 @@ export interface Steps {
   'patch-dynamic': { patch: Record<string, unknown> };
   'start-work': { kind: 'switchover' | 'restart'; params: Record<string, string> };
   /** Starts the work and waits for its end; for actions, which show its progress. */
-  'run-work': { kind: 'switchover' | 'restart'; params: Record<string, string> };
+  'run-work': { kind: 'switchover' | 'restart' | 'restore'; params: Record<string, string> };
   /** Forms a new etcd of this member alone, with what Patroni had stored in the lost one. */
   'reform-etcd': { epoch: number; systemIdentifier: string };
   /** A client's database with its roles; nobody else may connect to it. */
@@ -81,6 +81,11 @@ export interface Steps {
   'drop-client': { role: string };
   'remove-secret': { label: string };
   'remove-secret-revision': { id: string; revision: number };
+  /** A job of this unit's agent; `waitMs` undefined follows it to its end. */
+  'run-job': { kind: 'backup'; params: Record<string, string>; waitMs: number | undefined };
+  'list-backups': { bucket: string; path: string };
+  'cancel-job': { id: string };
+  'remove-files': { paths: string[] };
 }
 
 /** Everything a client's secret says but the password, which no plan may carry. */
@@ -91,7 +96,7 @@ export interface ClientLogin {
   wants: ClientRequest['wants'];
 }
 
-export type ServiceName = 'etcd' | 'patroni' | 'pgbouncer' | 'agent';
+export type ServiceName = 'etcd' | 'patroni' | 'pgbouncer' | 'agent' | 'pgbackrest';
 
 export type Decision = CharmDecision<Steps>;
 export type Decider = CharmDecider<Snapshot, Steps>;

@@ -14,6 +14,7 @@ export async function observeFiles(layout: Layout): Promise<Snapshot['files']> {
     layout.etcdConfig,
     layout.patroniConfig,
     layout.pgbackrestConfig,
+    layout.s3Ca,
     ...Object.values(layout.tls),
     layout.profile,
     ...commands.map((name) => `${layout.bin}/${name}`),

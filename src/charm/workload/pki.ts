@@ -2,7 +2,8 @@
  * The internal certificate authority: X.509 by node-forge, keys by Node's own (fast) generator.
  *
  * Certificates of members carry clientAuth beside serverAuth: etcd's HTTP gateway calls its own
- * server as a client, with the server's certificate.
+ * server as a client, with the server's certificate. Addresses stand among the DNS names too, the
+ * only ones that pgBackRest compares (its issue 1977).
  */
 import { generateKeyPair } from 'node:crypto';
 import { isIP } from 'node:net';
@@ -56,11 +57,10 @@ export async function issueCertificate(
       name: 'subjectAltName',
       altNames: [
         { type: DNS_NAME, value: names.member },
-        ...names.addresses.map((address) =>
-          isIP(address) === 0
-            ? { type: DNS_NAME, value: address }
-            : { type: IP_ADDRESS, ip: address },
-        ),
+        ...names.addresses.map((address) => ({ type: DNS_NAME, value: address })),
+        ...names.addresses
+          .filter((address) => isIP(address) !== 0)
+          .map((ip) => ({ type: IP_ADDRESS, ip })),
       ],
     },
   ]);

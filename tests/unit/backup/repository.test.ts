@@ -14,9 +14,7 @@ const INFO = JSON.stringify([
     name: 'm.postgresql',
     status: { code: 0, message: 'ok' },
     db: [{ id: 1, 'system-id': 0 }],
-    archive: [
-      { id: '15-1', min: '000000010000000000000001', max: '00000003000000000000000A' },
-    ],
+    archive: [{ id: '15-1', min: '000000010000000000000001', max: '00000003000000000000000A' }],
     backup: [
       {
         label: '20260301-100000F_20260301-110000I',
@@ -127,7 +125,7 @@ describe('configuration', () => {
     own: { address: '127.0.0.1', data: '/d/0', socket: '/b/run' },
     tls: { ca: '/t/ca', cert: '/t/cert', key: '/t/key' },
     port: 8432,
-    others: [{ address: '127.0.0.2', data: '/d/1', socket: '/c/run' }],
+    others: [{ address: '127.0.0.2', member: 'postgresql-1', data: '/d/1', socket: '/c/run' }],
   };
 
   test('names the store, this unit and the others', () => {
@@ -141,7 +139,7 @@ describe('configuration', () => {
       'pg1-path=/d/0',
       'pg2-host=127.0.0.2',
       'pg2-path=/d/1',
-      'tls-server-auth=127.0.0.2=m.postgresql',
+      'tls-server-auth=postgresql-1=m.postgresql',
     ]) {
       assert.ok(text.split('\n').includes(line), line);
     }
