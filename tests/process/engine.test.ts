@@ -32,7 +32,7 @@ describe('engine', () => {
     );
   });
 
-  test('a new unit runs storage, install, created, leader, config and start in this order', async () => {
+  test('a new unit runs storage, install, created, leader, config, start', async () => {
     const unit = world.addUnit('a', ['data']);
     await world.untilIdle(unit);
     assert.deepEqual(await world.events(unit), ['data-storage-attached', ...START]);
@@ -44,9 +44,11 @@ describe('engine', () => {
     const unit = world.addUnit('a');
     await world.untilIdle(unit);
     const text = readFileSync(join(world.layout.agentDir(unit), 'environment-install'), 'utf8');
+    const toolsDir = world.layout.toolsDir(unit);
     const names = text.match(/^\w+(?==)/gm) ?? [];
     // The charm's own shell adds PWD.
-    const expected = `CHARM_DIR CLOUD_API_VERSION JUJU_AGENT_SOCKET_ADDRESS JUJU_AGENT_SOCKET_NETWORK
+    const expected = `
+      CHARM_DIR CLOUD_API_VERSION JUJU_AGENT_SOCKET_ADDRESS JUJU_AGENT_SOCKET_NETWORK
       JUJU_API_ADDRESSES JUJU_AVAILABILITY_ZONE JUJU_CHARM_DIR JUJU_CHARM_FTP_PROXY
       JUJU_CHARM_HTTPS_PROXY JUJU_CHARM_HTTP_PROXY JUJU_CHARM_NO_PROXY JUJU_CONTEXT_ID
       JUJU_DISPATCH_PATH JUJU_HOOK_NAME JUJU_MACHINE_ID JUJU_MODEL_NAME JUJU_MODEL_UUID
@@ -54,12 +56,9 @@ describe('engine', () => {
     const ubuntu = ['APT_LISTCHANGES_FRONTEND', 'DEBIAN_FRONTEND'];
     assert.deepEqual(
       names.filter((name) => !ubuntu.includes(name)).sort(),
-      expected.split(/\s+/).sort(),
+      expected.trim().split(/\s+/).sort(),
     );
-    assert.match(
-      text,
-      new RegExp(`^PATH=${world.layout.toolsDir(unit)}:${world.layout.bin}:`, 'm'),
-    );
+    assert.match(text, new RegExp(`^PATH=${toolsDir}:${world.layout.bin}:`, 'm'));
   });
 
   test('two units meet in their peer relation: joined, then changed', async () => {
@@ -157,7 +156,7 @@ describe('engine', () => {
     assert.deepEqual(await world.events(unit), [...START, 'start']);
   });
 
-  test('a refresh replaces the charm: old files go, new ones come, what the charm made stays', async () => {
+  test('a refresh replaces the charm: old files go, new ones come, its own stay', async () => {
     const old = await world.addCharm({ files: { 'src/old': { text: '1' }, same: { text: '1' } } });
     world.addApplication('b', old);
     const unit = world.addUnit('b');
@@ -180,7 +179,7 @@ describe('engine', () => {
     assert.equal(readFileSync(file('.juju-charm'), 'utf8'), `local:tiny-${next}\n`);
   });
 
-  test('a removed unit departs, stops, and takes its machine, processes and files along', async () => {
+  test('a removed unit departs, stops, takes machine, processes and files along', async () => {
     const [one, two] = [world.addUnit('a', ['data']), world.addUnit('a')];
     await world.until('both met', async () => (await world.events(two)).length >= 6);
     await world.untilIdle(one, two);

@@ -196,7 +196,8 @@ export class ControllerWorld {
     }
     if (this.chance(0.02)) {
       store.run(
-        'UPDATE application SET trust = 1 - trust, charm_modified = charm_modified + ? WHERE name = ?',
+        `UPDATE application SET trust = 1 - trust, charm_modified = charm_modified + ?
+         WHERE name = ?`,
         this.chance(0.3) ? 1 : 0,
         application,
       );
@@ -239,13 +240,14 @@ export class ControllerWorld {
     const machine = String(this.store.nextNumber('machine'));
     const unit = `${application}/${number}`;
     this.store.run(
-      `INSERT INTO machine (id, address, hostname, created, status_since) VALUES (?, ?, 'h', 0, 0)`,
+      `INSERT INTO machine (id, address, hostname, created, status_since)
+       VALUES (?, ?, 'h', 0, 0)`,
       machine,
       `127.99.${machine}.1`,
     );
     this.store.run(
-      `INSERT INTO unit (name, application, number, machine_id, created, workload_since, agent_since)
-       VALUES (?, ?, ?, ?, 0, 0, 0)`,
+      `INSERT INTO unit (name, application, number, machine_id, created, workload_since,
+         agent_since) VALUES (?, ?, ?, ?, 0, 0, 0)`,
       unit,
       application,
       number,
@@ -253,8 +255,8 @@ export class ControllerWorld {
     );
     const id = `data/${this.store.nextNumber('storage')}`;
     this.store.run(
-      `INSERT INTO storage (id, name, kind, application, unit, machine_id, location, size_mib, created)
-       VALUES (?, 'data', 'filesystem', ?, ?, ?, ?, 1, 0)`,
+      `INSERT INTO storage (id, name, kind, application, unit, machine_id, location, size_mib,
+         created) VALUES (?, 'data', 'filesystem', ?, ?, ?, ?, 1, 0)`,
       id,
       application,
       unit,

@@ -1,6 +1,6 @@
 /**
- * Several units under a hostile scheduler: whatever the interleaving, every charm sees the events of
- * the contract in the contract's order, and once calm returns everybody knows the latest of everybody.
+ * Several units under a hostile scheduler: whatever the interleaving, every charm sees the events
+ * of the contract in the contract's order, and once calm returns everybody knows the latest of all.
  */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';

@@ -1,6 +1,6 @@
 /**
- * A small installation for tests of the engine: a store with one application whose charm is a shell
- * script, which writes down every event and fails or hangs when a file beside its directory says so.
+ * A small installation for tests of the engine: a store, and applications whose charm is a shell
+ * script that writes down every event and fails or hangs when a file beside its directory says so.
  */
 import { createHash } from 'node:crypto';
 import { createWriteStream, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -114,7 +114,8 @@ export class EngineWorld {
       const number = this.store.nextNumber(`unit/${application}`);
       const unit = `${application}/${number}`;
       this.store.run(
-        `INSERT INTO machine (id, address, hostname, created, status_since) VALUES (?, ?, 'h', 0, 0)`,
+        `INSERT INTO machine (id, address, hostname, created, status_since)
+         VALUES (?, ?, 'h', 0, 0)`,
         machine,
         `127.99.1.${10 + Number(machine)}`,
       );

@@ -1,100 +1,20 @@
 /** The resolver chain: for each state of a unit and its model, what comes next. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { HookInfo } from '../../../src/controller/uniter/hook-info.ts';
-import type { OperationState } from '../../../src/controller/uniter/operation.ts';
-import { nextDeadline, nextOperation } from '../../../src/controller/uniter/resolver.ts';
+import { nextDeadline } from '../../../src/controller/uniter/resolver.ts';
 import { updateStatusDueAt } from '../../../src/controller/uniter/timing.ts';
-import type {
-  LocalRelation,
-  RemoteRelation,
-  SecretEvents,
-  UnitLocal,
-  UnitRemote,
-} from '../../../src/controller/uniter/unit-state.ts';
-
-const NOW = 1_000_000;
-const HASHES = { config: 'c', trust: '0', address: 'a' };
-const NO_SECRETS: SecretEvents = {
-  expired: [],
-  rotate: [],
-  changed: [],
-  obsolete: [],
-  nextAt: undefined,
-};
-
-/** A unit that runs and has nothing to do. */
-function aLocal(changes: Partial<UnitLocal> = {}): UnitLocal {
-  return {
-    unit: 'a/0',
-    installed: true,
-    started: true,
-    stopped: false,
-    removed: false,
-    leaderAccepted: false,
-    seenBoot: 1,
-    charm: { id: 1, modified: 0 },
-    hashes: HASHES,
-    lastUpdateStatus: NOW,
-    operation: undefined,
-    relations: new Map(),
-    ...changes,
-  };
-}
-
-function aRemote(changes: Partial<UnitRemote> = {}): UnitRemote {
-  return {
-    life: 'alive',
-    applicationLife: 'alive',
-    boot: 1,
-    charm: { id: 1, modified: 0 },
-    hashes: HASHES,
-    leader: false,
-    relations: [],
-    secrets: NO_SECRETS,
-    tasks: [],
-    storage: [],
-    commands: 0,
-    updateStatusIntervalMs: 300_000,
-    automaticallyRetryHooks: true,
-    ...changes,
-  };
-}
-
-function aRelation(changes: Partial<RemoteRelation> = {}): RemoteRelation {
-  return {
-    id: 3,
-    endpoint: 'db',
-    peer: false,
-    life: 'alive',
-    suspended: false,
-    remoteApp: 'b',
-    members: {},
-    apps: { b: 0 },
-    ...changes,
-  };
-}
-
-function seen(changes: Partial<LocalRelation> = {}): Map<number, LocalRelation> {
-  const relation = { inScope: true, createdRun: true, members: {}, apps: {} };
-  return new Map([[3, { ...relation, changedPending: undefined, ...changes }]]);
-}
-
-function operation(hook: string, changes: Partial<OperationState> = {}): OperationState {
-  const info = { kind: hook, name: hook } as HookInfo;
-  return { hook: info, step: 'failed', attempts: 1, retryAt: NOW + 1, resolve: null, ...changes };
-}
-
-/** A short name of what comes next: the hook and its remote unit, or the kind of operation. */
-function next(local: Partial<UnitLocal>, remote: Partial<UnitRemote>, now = NOW): string {
-  const chosen = nextOperation(aLocal(local), aRemote(remote), now);
-  if (chosen === undefined) return '-';
-  if (chosen.kind !== 'hook') return chosen.kind;
-  const { name, remoteUnit, storageId, secretRevision } = chosen.hook;
-  return [name, remoteUnit ?? storageId ?? secretRevision]
-    .filter((part) => part !== undefined)
-    .join(' ');
-}
+import type { UnitLocal, UnitRemote } from '../../../src/controller/uniter/unit-state.ts';
+import {
+  aLocal,
+  aRelation,
+  aRemote,
+  HASHES,
+  NO_SECRETS,
+  NOW,
+  next,
+  operation,
+  seen,
+} from '../../support/unit-state.ts';
 
 const NEW = {
   installed: false,
@@ -326,107 +246,6 @@ describe('the resolver chain', () => {
   for (const [says, local, remote, expected] of cases) {
     test(says, () => assert.equal(next(local, remote), expected));
   }
-});
-
-describe('relation hooks', () => {
-  const peer = { peer: true, endpoint: 'peers', remoteApp: 'a', apps: { a: 0 } };
-  type Case = [
-    says: string,
-    local: Partial<LocalRelation>,
-    relation: Partial<RemoteRelation>,
-    next: string,
-    remote?: Partial<UnitRemote>,
-  ];
-  const cases: Case[] = [
-    ['nobody there', {}, {}, '-'],
-    ['joined, by number', {}, { members: { 'b/10': 0, 'b/9': 0 } }, 'db-relation-joined b/9'],
-    [
-      'changed is guaranteed after joined, also when others wait',
-      { members: { 'b/1': 0 }, changedPending: 'b/1' },
-      { members: { 'b/0': 0, 'b/1': 0 }, apps: { b: 4 } },
-      'db-relation-changed b/1',
-    ],
-    [
-      'changed is guaranteed even if the unit left meanwhile',
-      { members: { 'b/1': 0 }, changedPending: 'b/1' },
-      {},
-      'db-relation-changed b/1',
-    ],
-    [
-      'departed before joined',
-      { members: { 'b/0': 1 } },
-      { members: { 'b/1': 0 } },
-      'db-relation-departed b/0',
-    ],
-    [
-      'application data before joined',
-      {},
-      { members: { 'b/0': 0 }, apps: { b: 1 } },
-      'db-relation-changed',
-    ],
-    ['application data once', { apps: { b: 1 } }, { apps: { b: 1 } }, '-'],
-    [
-      'joined before changed of another',
-      { members: { 'b/0': 1 } },
-      { members: { 'b/0': 2, 'b/1': 0 } },
-      'db-relation-joined b/1',
-    ],
-    [
-      'a new version',
-      { members: { 'b/0': 1 } },
-      { members: { 'b/0': 7 } },
-      'db-relation-changed b/0',
-    ],
-    ['the same version', { members: { 'b/0': 7 } }, { members: { 'b/0': 7 } }, '-'],
-    [
-      'a dying relation: departed for each',
-      { members: { 'b/0': 1 } },
-      { life: 'dying', members: { 'b/0': 2, 'b/1': 1 } },
-      'db-relation-departed b/0',
-    ],
-    ['then broken', {}, { life: 'dying', members: { 'b/1': 1 } }, 'db-relation-broken'],
-    ['a suspended one too', {}, { suspended: true }, 'db-relation-broken'],
-    [
-      'a relation that ends before its -created is left without a word',
-      { createdRun: false },
-      { life: 'dying', members: { 'b/0': 1 } },
-      'leave-scope',
-    ],
-    ['once out of scope nothing more', { inScope: false }, { life: 'dying' }, '-'],
-    ['suspended and out of scope: not entered again', { inScope: false }, { suspended: true }, '-'],
-    [
-      'peers depart',
-      { members: { 'a/1': 1 } },
-      { ...peer, members: {} },
-      'peers-relation-departed a/1',
-    ],
-    ['peers never break', {}, { ...peer }, 'stop', { life: 'dying' }],
-    [
-      'a dying unit departs from peers, then stops',
-      { members: { 'a/1': 1 } },
-      { ...peer, members: { 'a/1': 1 } },
-      'peers-relation-departed a/1',
-      { life: 'dying' },
-    ],
-    ['a dying unit breaks before it stops', {}, {}, 'db-relation-broken', { life: 'dying' }],
-  ];
-  for (const [says, local, relation, expected, remote] of cases) {
-    test(says, () => {
-      const relations = [aRelation(relation)];
-      assert.equal(next({ relations: seen(local) }, { relations, ...remote }), expected);
-    });
-  }
-
-  test('the departing unit is the remote one, or the own one when that is leaving', () => {
-    const departing = (remote: Partial<UnitRemote>) => {
-      const local = aLocal({ relations: seen({ members: { 'b/0': 1 } }) });
-      const chosen = nextOperation(local, aRemote({ relations: [aRelation()], ...remote }), NOW);
-      return chosen?.kind === 'hook' ? chosen.hook.departingUnit : undefined;
-    };
-    assert.equal(departing({}), 'b/0');
-    assert.equal(departing({ life: 'dying' }), 'a/0');
-    assert.equal(departing({ applicationLife: 'dying' }), 'a/0');
-  });
 });
 
 describe('what is due', () => {
