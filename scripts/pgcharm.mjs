@@ -2,8 +2,8 @@
 /**
  * The package's `pgcharm` command, in JavaScript that any Node >= 20 can run.
  *
- * Finds the pinned Node 24 beside it, becomes that, and hands over to src/cli/main.ts with a
- * compile cache. It installs nothing: a missing runtime is one sentence and a hint.
+ * Finds the pinned Node 24, runs under it, and hands over to src/cli/main.ts with a compile cache.
+ * It installs nothing: a missing runtime is one sentence and a hint.
  */
 import { spawn } from 'node:child_process';
 import { existsSync, realpathSync } from 'node:fs';
@@ -29,12 +29,11 @@ if (pinned === undefined) {
   module.enableCompileCache(join(clone, 'node_modules', '.cache', 'node'));
   await import('../src/cli/main.ts');
 } else {
-  become(pinned, [script, ...process.argv.slice(2)]);
+  runUnder(pinned, [script, ...process.argv.slice(2)]);
 }
 
-/** Replaces this process where Node can (22.15 on), else runs a child and passes its end on. */
-function become(program, args) {
-  if (typeof process.execve === 'function') process.execve(program, [program, ...args]);
+/** Runs a child on the same streams and passes its end on. */
+function runUnder(program, args) {
   const child = spawn(program, args, { stdio: 'inherit' });
   // The terminal sends its signals to both; the child decides what they mean.
   for (const signal of ['SIGINT', 'SIGQUIT', 'SIGHUP']) process.on(signal, () => {});

@@ -135,7 +135,6 @@ export interface Verbs {
       machines?: string[];
       all?: boolean;
       command: string;
-      timeoutMs?: number;
     };
     answer: Enqueued;
   };

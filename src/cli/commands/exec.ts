@@ -48,7 +48,7 @@ export const exec: Command = {
       );
     }
     const waitMs = parseDurationMs(flags.text('wait') ?? '') ?? DEFAULT_WAIT_MS;
-    return seeThrough(call, await call.api.call('exec', { ...request, timeoutMs: waitMs }), {
+    return seeThrough(call, await call.api.call('exec', request), {
       format: flags.text('format') ?? 'plain',
       waitMs,
       background: flags.bool('background'),

@@ -8,6 +8,7 @@ import { setConfig } from '../operations/config.ts';
 import { deployCharm } from '../operations/deploy.ts';
 import { applicationNamed, type Model, refusal, unitNamed } from '../operations/model.ts';
 import { setModelConfig } from '../operations/model-config.ts';
+import { pruneCharms } from '../operations/prune.ts';
 import { refresh } from '../operations/refresh.ts';
 import { integrate, removeRelation } from '../operations/relations.ts';
 import { markResolved } from '../operations/resolved.ts';
@@ -97,8 +98,12 @@ export const routes: { [V in Verb]: TypedRoute<V> } = {
     }),
     async run({ model }, request) {
       const bundle = await bundleFile(request.path);
-      if (bundle !== undefined) return told(await deployBundle(model, bundle, request));
-      return told(await deployCharm(model, request));
+      const lines =
+        bundle === undefined
+          ? await deployCharm(model, request)
+          : await deployBundle(model, bundle, request);
+      await pruneCharms(model);
+      return told(lines);
     },
   },
   'add-unit': {
@@ -165,7 +170,6 @@ export const routes: { [V in Verb]: TypedRoute<V> } = {
       machines: names.optional(),
       all: flag,
       command: z.string().min(1).max(1_000_000),
-      timeoutMs: z.number().min(0).optional(),
     }),
     run: ({ model }, request) => execCommand(model, request),
   },
@@ -206,7 +210,11 @@ export const routes: { [V in Verb]: TypedRoute<V> } = {
       trust: flag,
       force: flag,
     }),
-    run: async ({ model }, request) => told(await refresh(model, request)),
+    async run({ model }, request) {
+      const lines = await refresh(model, request);
+      await pruneCharms(model);
+      return told(lines);
+    },
   },
   trust: {
     schema: z.object({ application: name, remove: flag }),

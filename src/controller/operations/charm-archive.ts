@@ -5,7 +5,7 @@
  */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { copyFile, mkdir, rename, rm, stat } from 'node:fs/promises';
+import { copyFile, mkdir, rename, rm, stat, utimes } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { type Entry, openPromise, type ZipFile } from 'yauzl';
@@ -67,7 +67,12 @@ export async function readCharmArchive(path: string, shown: string): Promise<Cha
 /** Keeps the archive below D/charms by its hash; the same content is kept once. */
 export async function keepArchive(layout: Layout, path: string, sha256: string): Promise<void> {
   const target = layout.charmArchive(sha256);
-  if ((await stat(target).catch(() => undefined)) !== undefined) return;
+  if ((await stat(target).catch(() => undefined)) !== undefined) {
+    // Young again: nobody may prune it before the deployment is in the store.
+    const now = new Date();
+    await utimes(target, now, now);
+    return;
+  }
   await mkdir(dirname(target), { recursive: true, mode: 0o755 });
   const temporary = `${target}.${process.pid}~`;
   try {

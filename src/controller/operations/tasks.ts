@@ -45,7 +45,6 @@ export interface ExecRequest {
   machines?: readonly string[] | undefined;
   all?: boolean | undefined;
   command: string;
-  timeoutMs?: number | undefined;
 }
 
 /** A machine stands for the first of its units: both are this machine. */
@@ -67,7 +66,6 @@ export function execCommand(model: Model, request: ExecRequest): Enqueued {
     const machine = byMachine.get(unit.name);
     return {
       command: request.command,
-      ...(request.timeoutMs === undefined ? {} : { timeoutMs: request.timeoutMs }),
       ...(machine === undefined ? {} : { machine }),
     };
   });
