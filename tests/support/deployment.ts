@@ -141,7 +141,8 @@ function allActive(status: StatusDocument, applications: readonly string[]): boo
   });
 }
 
-function isSettled(unit: UnitStatus): boolean {
+/** Active, with nothing left to run. */
+export function isSettled(unit: UnitStatus): boolean {
   return unit['workload-status'].current === 'active' && unit['juju-status'].current === 'idle';
 }
 
