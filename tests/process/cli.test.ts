@@ -157,7 +157,7 @@ describe('an operator at the command line', async () => {
     assert.deepEqual(shown[id]?.content, { Data: { password: 's3cret' } });
   });
 
-  test('errors are Juju’s: text on stderr, code 1; code 2 for wrong words; {} for JSON', async () => {
+  test('errors are Juju’s: text on stderr, code 1, 2 for wrong words; {} for JSON', async () => {
     for (const [words, code, stdout, stderr] of [
       ['show-unit tiny/9 --format json', 1, '{}\n', 'ERROR unit "tiny/9" not found\n'],
       [
