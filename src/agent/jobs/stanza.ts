@@ -34,6 +34,7 @@ async function lookAndPrepare(context: JobContext): Promise<RepositoryView> {
     else await store.headBucket();
     return await prepare(context, store, server);
   } catch (error) {
+    if (server?.primary !== true && isMissingBucket(error)) return notYet([]);
     const stanza = isStoreTrouble(error) ? 'unreachable' : 'mismatch';
     return { stanza, message: explain(error), backups: [], archiving: false };
   } finally {
@@ -56,13 +57,19 @@ async function prepare(
   if (reason !== undefined) return viewOf(repository, { stanza: 'foreign', message: reason });
   if (repository.systemIdentifier !== undefined) return ready(context, repository, server);
   if (server?.primary !== true) {
-    return viewOf(repository, { stanza: 'missing', message: 'the primary has yet to prepare it' });
+    return notYet(viewOf(repository, { stanza: 'missing', message: '' }).backups);
   }
   // The mark first: a crash between the two leaves a path that is ours and empty.
   await store.put(OWNER_KEY, `${context.desired.unit.modelUuid}\n`);
   context.say(`creating stanza ${context.backup.stanza}`);
   await context.pgbackrest.stanzaCreate();
   return ready(context, await readRepository(context, store), server);
+}
+
+/** The primary's agent makes bucket and stanza. */
+function notYet(backups: RepositoryView['backups']): RepositoryView {
+  const message = 'the primary has yet to prepare it';
+  return { stanza: 'missing', message, backups, archiving: false };
 }
 
 async function ready(
@@ -125,6 +132,10 @@ async function queryFacts(sql: SqlPort): Promise<ServerFacts> {
     archiveCommand: row?.command ?? '',
     archived: row?.archived === true,
   };
+}
+
+function isMissingBucket(error: unknown): boolean {
+  return error instanceof OperatorError && error.code === 's3-bucket-missing';
 }
 
 function isStoreTrouble(error: unknown): boolean {

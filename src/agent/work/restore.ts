@@ -66,7 +66,7 @@ async function choose(context: WorkContext, jobs: Jobs): Promise<Choice> {
   const own = context.desired.unit.member;
   const member = context.desired.members.find((each) => each.member === (primary ?? own));
   if (member === undefined) throw refuse('cannot restore: the primary is no unit of this charm');
-  await refuseSilentMembers(context, cluster.members);
+  refuseSilentMembers(context, cluster.members);
   const id = await jobs.start('list', { 'system-identifier': systemIdentifier });
   const { outcome, message, result } = await jobs.follow(id, () => undefined, context.signal);
   if (outcome !== 'done') throw refuse(message);
@@ -77,17 +77,18 @@ async function choose(context: WorkContext, jobs: Jobs): Promise<Choice> {
   const repository = JSON.parse(result['repository'] ?? '{}') as Repository;
   const selection = selectTarget(requestOf(context), repository, Date.now() / 1000);
   if (!selection.ok) throw refuse(selection.reason);
-  await context.ask(member, 'room', { size: String(selection.size) }, ASK_MS);
   return { target: selection, member, systemIdentifier };
 }
 
 /** A member that runs but whose agent does not answer could not be stopped. */
-async function refuseSilentMembers(
+function refuseSilentMembers(
   context: WorkContext,
   running: readonly { name: string; state: string }[],
-): Promise<void> {
+): void {
+  const { peers } = context.world();
   for (const member of context.desired.members) {
-    if (await answers(context, member)) continue;
+    const own = member.unit === context.desired.unit.name;
+    if (own || peers[member.unit]?.known === true) continue;
     if (running.some(({ name, state }) => name === member.member && state !== 'stopped')) {
       throw refuse(`cannot restore: ${member.unit} is a running member and does not answer`);
     }
@@ -104,6 +105,7 @@ async function answers(context: WorkContext, member: Member): Promise<boolean> {
 async function rememberChoice(context: WorkContext, jobs: Jobs): Promise<void> {
   if (context.memo['member'] !== undefined) return;
   const { target, member, systemIdentifier } = await choose(context, jobs);
+  await context.ask(member, 'room', { size: String(target.size) }, ASK_MS);
   await context.remember({
     member: member.member,
     target: JSON.stringify(target),
