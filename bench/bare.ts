@@ -1,6 +1,6 @@
 /**
- * The least that could do the job of a deployment: the same programs, users, files and settings as a
- * deployed postgresql application left them, on empty data, started by hand at the same moment.
+ * The least that could do the job of a deployment: the same programs, users, files and settings as
+ * a deployed postgresql application left them, on empty data, started by hand at the same moment.
  *
  * Works on the directory of an installation whose processes have ended; afterwards its data is new.
  */

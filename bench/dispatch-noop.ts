@@ -1,6 +1,6 @@
 /**
- * What an event costs that finds nothing to do: an `update-status` of a settled postgresql unit, the
- * whole process, over the hook-tool socket. Its floor is an empty script on the same Node.
+ * What an event costs that finds nothing to do: an `update-status` of a settled postgresql unit,
+ * the whole process, over the hook-tool socket. Its floor is an empty script on the same Node.
  */
 import { copyFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -22,8 +22,11 @@ export const dispatchNoop: Benchmark = {
       say('dispatch-noop: deploying one unit with a client');
       await deployOne(model);
       say(`dispatch-noop: ${RUNS} events with nothing to do`);
-      const events = await probe(model, 'JUJU_DISPATCH_PATH=hooks/update-status', './dispatch');
-      const floor = await probe(model, 'EMPTY=1', `${model.root}/bin/node ${model.root}/empty.mjs`);
+      const events = await probe(model, 'JUJU_DISPATCH_PATH=hooks/update-status', ['./dispatch']);
+      const floor = await probe(model, 'EMPTY=1', [
+        `${model.root}/bin/node`,
+        `${model.root}/empty.mjs`,
+      ]);
       return compare(events, floor);
     }),
 };
@@ -59,12 +62,16 @@ async function deployOne(model: Deployment): Promise<void> {
 }
 
 /** Runs `command` in the unit's environment, as the controller runs an event. */
-async function probe(model: Deployment, setting: string, command: string): Promise<Run[]> {
+async function probe(
+  model: Deployment,
+  setting: string,
+  command: readonly string[],
+): Promise<Run[]> {
   const script = join(model.root, 'probe.mjs');
   await copyFile(join(import.meta.dirname, 'probe.mjs'), script);
   await writeFile(join(model.root, 'empty.mjs'), '');
-  const line = `${setting} ${model.root}/bin/node ${script} ${RUNS} ${command}`;
-  const words = ['exec', '--unit', 'postgresql/0', '--', 'sh', '-c', `'${line}'`];
+  const measured = ['env', setting, `${model.root}/bin/node`, script, String(RUNS)];
+  const words = ['exec', '--unit', 'postgresql/0', '--', ...measured, ...command];
   const { stdout } = await model.pgcharm(words, { timeoutMs: 300_000 });
   const found = JSON.parse(stdout.slice(stdout.indexOf('['), stdout.lastIndexOf(']') + 1));
   return found as Run[];

@@ -1,6 +1,6 @@
 /**
- * What a benchmark is and what it answers. Every figure comes with the floor that it is compared to,
- * measured in the same run on the same machine.
+ * What a benchmark is and what it answers. Every figure comes with the floor that it is compared
+ * to, measured in the same run on the same machine.
  */
 export interface Measurement {
   id: string;

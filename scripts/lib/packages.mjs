@@ -119,6 +119,6 @@ function sudo(names) {
     `cannot install packages: this user is not root and ${reason}`,
     names.length === 0
       ? 'run `npm start` once as root'
-      : `run \`sudo -v\` first, or as root: apt-get install --no-install-recommends ${names.join(' ')}`,
+      : `run \`sudo -v\` first, or install as root: ${names.join(' ')}`,
   );
 }

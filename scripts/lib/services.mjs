@@ -1,6 +1,6 @@
 /**
- * Stops the services of an installation in an order that loses nothing and makes no failover: agents
- * first, then poolers, replicas, primaries, etcd, and all others. Speaks to runsv through its
+ * Stops the services of an installation in an order that loses nothing and makes no failover:
+ * agents first, then poolers, replicas, primaries, etcd, and all others. Speaks to runsv through its
  * control files; what runs is found by the installation's directory.
  */
 import { createHash } from 'node:crypto';

@@ -44,7 +44,7 @@ describe('deploy', async () => {
     await assert.rejects(query({ ...access, password: 'wrong' }, 'SELECT 1'), { code: /^28|08/ });
   });
 
-  test('the database runs on while the controller is dead, and the controller comes back', async () => {
+  test('the database runs on while the controller is dead; the controller comes back', async () => {
     const access = await accessOf(model);
     const before = postmasters();
     await killAndWait(findProcesses(model.root, 'controller.js'));

@@ -46,7 +46,7 @@ export interface Deployment {
   units(application: string): Promise<Record<string, UnitStatus>>;
   /** Waits until every named application has all its units active and idle. */
   active(applications: readonly string[], timeoutMs?: number): Promise<void>;
-  /** Asks until `probe` answers something; @throws with the state of the model when it never does */
+  /** Asks until `probe` answers something; @throws with the model's state when it never does */
   until<T>(what: string, probe: () => Promise<T | undefined>, timeoutMs?: number): Promise<T>;
   /** Status, the end of the model's log and of the controller's, for a failure's message. */
   diagnosis(): Promise<string>;

@@ -97,6 +97,8 @@ export const rooms: readonly Room[] = [
   {
     place: ['src/charm/workload/'],
     may: ['lib/machine/', 'lib/relations/', 'src/charm/model/', 'execa', 'yaml', 'zod', 'node:*'],
+    // The unit's name is in it, and every adapter's log line wants that.
+    typesOf: ['lib/contract/context.ts'],
     lazily: ['pg', 'node-forge', 'ldapjs', '@aws-sdk/client-s3', 'prom-client'],
     why: 'one file per program or library, so that each can be replaced; libraries load on use',
   },
@@ -115,7 +117,7 @@ export const rooms: readonly Room[] = [
       'zod',
       'node:*',
     ],
-    lazily: ['prom-client', 'pg', 'node-forge', '@aws-sdk/client-s3', 'ldapjs'],
+    lazily: ['prom-client', 'pg', 'node-forge', '@aws-sdk/client-s3', 'ldapjs', 'yaml'],
     why: 'the agent outlives hooks and controllers, so it speaks to neither',
   },
   {
@@ -131,8 +133,8 @@ export const rooms: readonly Room[] = [
   },
   {
     place: ['charms/'],
-    may: ['lib/', 'zod', 'yaml', 'execa', '@20minutes/s3rver', 'node:*'],
-    lazily: ['node-forge', 'pg', 'prom-client', '@aws-sdk/client-s3', 'ldapjs'],
+    may: ['lib/', 'zod', 'yaml', 'execa', 'node-forge', '@20minutes/s3rver', 'node:*'],
+    lazily: ['pg', 'prom-client', '@aws-sdk/client-s3', 'ldapjs'],
     why: 'companion charms show that the library serves charms other than ours',
   },
 ];
