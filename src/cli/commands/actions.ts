@@ -48,7 +48,9 @@ export const showAction: Command = {
   },
 };
 
+/** The first sentence, wherever its lines break. */
 function description(spec: unknown): string {
   if (typeof spec !== 'object' || spec === null || !('description' in spec)) return '';
-  return String(spec.description).split('\n')[0] ?? '';
+  const text = String(spec.description).trim().replace(/\s+/g, ' ');
+  return /^.*?\.(?= |$)/.exec(text)?.[0] ?? text;
 }

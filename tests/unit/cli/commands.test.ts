@@ -321,3 +321,20 @@ describe('the installation’s directory', () => {
     assert.equal(resolveRoot({ PGCHARM_DIR: root }), root);
   });
 });
+
+describe('actions', () => {
+  test('are listed with the first sentence of what they do', async () => {
+    const actions = {
+      backup: { description: 'Makes a backup\nof it, v1.2. Takes time.' },
+      go: { description: 'Goes' },
+      still: {},
+    };
+    const { out } = await run('actions pg', { actions });
+    assert.deepEqual(out.stdout().split('\n').slice(1), [
+      'backup  Makes a backup of it, v1.2.',
+      'go      Goes',
+      'still',
+      '',
+    ]);
+  });
+});
