@@ -43,7 +43,13 @@ export function connectApi(options: {
   const send = async (verb: Verb, body: object & Common, signal: AbortSignal = options.signal) => {
     found ??= options.socket();
     const model = options.model === undefined ? {} : { model: options.model };
-    return post(await found, verb, { ...model, ...body }, signal);
+    try {
+      return await post(await found, verb, { ...model, ...body }, signal);
+    } catch (error) {
+      // Whoever asks again looks for the controller again, and starts it if need be.
+      found = undefined;
+      throw error;
+    }
   };
   return {
     async call(verb, body) {
@@ -81,6 +87,8 @@ function post(socketPath: string, verb: Verb, body: object, signal: AbortSignal)
         socketPath,
         path: `/v1/${verb}`,
         method: 'POST',
+        // A connection that is kept would outlive the controller it leads to.
+        agent: false,
         headers: { 'content-type': 'application/json', 'content-length': payload.length },
         signal,
       },

@@ -262,6 +262,19 @@ describe('an operator at the command line', async () => {
     await it.until('one controller', alone);
   });
 
+  test('a command that waits outlives the controller', async () => {
+    const waiting = it.pgcharm('wait tiny --for maintenance --timeout 6s', { mayFail: true });
+    const [controller] = findProcesses(it.root, 'controller.js');
+    assert.ok(controller);
+    const task = it.pgcharm('run tiny/0 sleep --format json', { mayFail: true });
+    await it.until('the task runs', async () => (await runningTask()) || undefined);
+    process.kill(controller.pid, 'SIGKILL');
+    const [waited, ran] = await Promise.all([waiting, task]);
+    assert.match(waited.stderr, /ERROR timed out after 6\.0s; not yet maintenance/);
+    // An interrupted action is failed, never run again.
+    assert.equal((JSON.parse(ran.stdout) as Tasks)['tiny/0']?.status, 'failed', ran.stderr);
+  });
+
   test('remove-unit and remove-application leave nothing but storage', async () => {
     const { stderr } = await it.pgcharm('remove-unit tiny/1 --no-prompt');
     assert.equal(stderr, 'will remove unit tiny/1\n- will detach storage data/1\n');
