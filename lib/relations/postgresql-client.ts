@@ -14,7 +14,7 @@ const REQUESTED_SECRETS = [...USER_FIELDS, ...TLS_FIELDS, 'entity-name', 'entity
 
 /** Longest name whose owner role, `charmed_<name>_owner`, is still a PostgreSQL identifier. */
 const MAX_NAME_BYTES = 49;
-/** PostgreSQL's own, one that the roles need, the pooler's console, and keywords of access rules. */
+/** PostgreSQL's own, one that roles need, the pooler's console, keywords of access rules. */
 const RESERVED_NAMES = [
   ...['postgres', 'template0', 'template1', 'databases', 'pgbouncer'],
   ...['all', 'sameuser', 'samerole', 'samegroup', 'replication'],
@@ -98,7 +98,7 @@ export function nameProblem(database: string): string | undefined {
   return undefined;
 }
 
-/** A client that does not say gets everything in secrets: nothing secret is ever written in clear. */
+/** A client that does not say gets all in secrets: nothing secret is ever written in clear. */
 function secretFields(json: string | undefined): string[] | undefined {
   return json === undefined ? REQUESTED_SECRETS : stringList(json);
 }
@@ -176,7 +176,7 @@ export function tlsSecret(ca: string | undefined): Record<string, string> {
   return { tls: ca === undefined ? 'False' : 'True', 'tls-ca': ca ?? '' };
 }
 
-/** libpq's form with several hosts, which it tries in order. User and password may hold anything. */
+/** libpq's form with several hosts, tried in order. User and password may hold anything. */
 export function postgresqlUri(login: Login, hosts: string, database: string): string {
   const text = (value: string) => encodeURIComponent(value.toWellFormed());
   return `postgresql://${text(login.username)}:${text(login.password)}@${hosts}/${text(database)}`;

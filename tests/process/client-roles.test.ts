@@ -6,7 +6,7 @@ import { chmodSync, chownSync, readdirSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, describe, test } from 'node:test';
+import { after, describe, test } from 'node:test';
 import { Secret } from '../../lib/std/secret.ts';
 import {
   dropClientRole,
@@ -14,6 +14,7 @@ import {
   ensureClientRole,
 } from '../../src/charm/apply/client-roles.ts';
 import { hbaLines } from '../../src/charm/decide/access.ts';
+import type { SqlPort } from '../../src/charm/workload/ports.ts';
 import { scramVerifier } from '../../src/charm/workload/scram.ts';
 import { connectSql } from '../../src/charm/workload/sql.ts';
 import { serverUser } from '../support/database-cluster.ts';
@@ -23,72 +24,75 @@ const bin = (program: string) => `/usr/lib/postgresql/${version}/bin/${program}`
 const address = `127.${randomInt(1, 250)}.${randomInt(1, 250)}.7`;
 const names = ['shop', 'bank', 'first-database', 'магазин'];
 const password = (role: string) => `p'\\w-${role}`;
-let dir = '';
 
-function asServer(program: string, ...args: string[]): void {
-  const ids = process.getuid?.() === 0 ? { uid: serverUser.uid, gid: serverUser.gid } : {};
-  // pg_ctl leaves a server behind that would keep a pipe open.
-  const done = spawnSync(bin(program), args, { ...ids, cwd: dir, stdio: 'ignore' });
-  assert.equal(done.status, 0, `${program} ${args.join(' ')}`);
-}
-
-const admin = (database: string) =>
-  connectSql({ host: dir, port: 5432, user: serverUser.name, database });
-const asClient = (role: string, database: string) =>
-  connectSql({
-    host: address,
-    port: 5432,
-    user: role,
-    password: new Secret(password(role)),
-    database,
-  });
-
-async function query(sql: ReturnType<typeof admin>, text: string) {
-  const connection = await sql;
+async function query(connecting: Promise<SqlPort>, text: string) {
+  const sql = await connecting;
   try {
-    return await connection.query(text);
+    return await sql.query(text);
   } finally {
-    await connection.close();
+    await sql.close();
   }
 }
 
-async function provide(role: string, database: string): Promise<void> {
-  await ensureClientDatabase(admin, database);
-  const verifier = await scramVerifier(password(role));
-  await ensureClientRole(admin, { role, database, verifier });
+/** A server in a directory of its own, logging every statement. */
+class Server {
+  readonly dir: string;
+  readonly admin = (database: string) =>
+    connectSql({ host: this.dir, port: 5432, user: serverUser.name, database });
+
+  constructor(dir: string) {
+    this.dir = dir;
+    chmodSync(dir, 0o700);
+    chownSync(dir, serverUser.uid, serverUser.gid);
+    const data = join(dir, 'data');
+    this.#run('initdb', '-D', data, '-A', 'trust', '-E', 'UTF8', '--locale=C.UTF-8');
+    // The directory of the socket is closed to others. Between databases all is wide open:
+    // privileges alone must keep clients apart.
+    const networks = ['127.0.0.0/8'];
+    const rules = [1, 2, 3, 4].map((n) => ({ user: `relation-${n}`, databases: names, networks }));
+    const hba = ['local all all trust', ...hbaLines(rules), ''].join('\n');
+    writeFileSync(join(data, 'pg_hba.conf'), hba);
+    const settings = [
+      `listen_addresses=${address}`,
+      `unix_socket_directories=${dir}`,
+      'fsync=off',
+      'log_statement=all',
+    ];
+    const options = settings.map((setting) => `-c ${setting}`).join(' ');
+    this.#run('pg_ctl', '-D', data, '-w', '-l', join(dir, 'log'), '-o', options, 'start');
+  }
+
+  asClient(role: string, database: string): Promise<SqlPort> {
+    const secret = new Secret(password(role));
+    return connectSql({ host: address, port: 5432, user: role, password: secret, database });
+  }
+
+  async provide(role: string, database: string): Promise<void> {
+    await ensureClientDatabase(this.admin, database);
+    const verifier = await scramVerifier(password(role));
+    await ensureClientRole(this.admin, { role, database, verifier });
+  }
+
+  async end(): Promise<void> {
+    this.#run('pg_ctl', '-D', join(this.dir, 'data'), '-m', 'immediate', 'stop');
+    await rm(this.dir, { recursive: true });
+  }
+
+  #run(program: string, ...args: string[]): void {
+    const ids = process.getuid?.() === 0 ? { uid: serverUser.uid, gid: serverUser.gid } : {};
+    // pg_ctl leaves a server behind that would keep a pipe open.
+    const done = spawnSync(bin(program), args, { ...ids, cwd: this.dir, stdio: 'ignore' });
+    assert.equal(done.status, 0, `${program} ${args.join(' ')}`);
+  }
 }
 
-before(async () => {
-  dir = await mkdtemp(join(tmpdir(), 'pgc-'));
-  chmodSync(dir, 0o700);
-  chownSync(dir, serverUser.uid, serverUser.gid);
-  asServer('initdb', '-D', join(dir, 'data'), '-A', 'trust', '-E', 'UTF8', '--locale=C.UTF-8');
-  // The directory of the socket is closed to others. Between databases all is wide open,
-  // privileges alone must keep clients apart.
-  const networks = ['127.0.0.0/8'];
-  const rules = [1, 2, 3, 4].map((n) => ({ user: `relation-${n}`, databases: names, networks }));
-  const hba = ['local all all trust', ...hbaLines(rules), ''].join('\n');
-  writeFileSync(join(dir, 'data', 'pg_hba.conf'), hba);
-  const settings = `-c listen_addresses=${address} -c unix_socket_directories=${dir} -c fsync=off -c log_statement=all`;
-  asServer(
-    'pg_ctl',
-    '-D',
-    join(dir, 'data'),
-    '-w',
-    '-l',
-    join(dir, 'log'),
-    '-o',
-    settings,
-    'start',
-  );
-});
+describe('clients on PostgreSQL', async () => {
+  const server = new Server(await mkdtemp(join(tmpdir(), 'pgc-')));
+  const { admin } = server;
+  const asClient = server.asClient.bind(server);
+  const provide = server.provide.bind(server);
+  after(() => server.end());
 
-after(async () => {
-  asServer('pg_ctl', '-D', join(dir, 'data'), '-m', 'immediate', 'stop');
-  await rm(dir, { recursive: true });
-});
-
-describe('clients on PostgreSQL', () => {
   test('the access rules are understood as they are meant', async () => {
     const rows = await query(
       admin('postgres'),
@@ -97,7 +101,7 @@ describe('clients on PostgreSQL', () => {
     assert.deepEqual(rows, [{ database: names, error: null }]);
   });
 
-  test('a client owns its database through the owner role, also when all is done twice', async () => {
+  test('a client owns its database through the owner role, also when done twice', async () => {
     for (const database of names) {
       await provide('relation-1', database);
       await provide('relation-1', database);
@@ -175,8 +179,8 @@ describe('clients on PostgreSQL', () => {
     await query(asClient('relation-3', 'first-database'), 'ALTER TABLE t ADD COLUMN name text');
   });
 
-  test('neither a password nor a verifier is in the log of the server, which logs everything', () => {
-    const log = execFileSync('cat', [join(dir, 'log')], { encoding: 'utf8' });
+  test('no password and no verifier is in the log of the server, which logs all', () => {
+    const log = execFileSync('cat', [join(server.dir, 'log')], { encoding: 'utf8' });
     assert.match(log, /GRANT "charmed_shop_owner"/);
     assert.doesNotMatch(log, /SCRAM-SHA-256\$|p'\\w-/);
   });

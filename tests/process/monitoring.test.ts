@@ -10,11 +10,11 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, describe, test } from 'node:test';
+import { after, describe, test } from 'node:test';
 import { monitoring } from '../../charms/monitoring/src/charm.ts';
 import { isReady } from '../../charms/monitoring/src/prometheus-api.ts';
 import { runEvent } from '../../lib/charm/dispatch.ts';
-import { runitServices } from '../../lib/machine/services.ts';
+import { runitServices, type Services } from '../../lib/machine/services.ts';
 import { cosAgentData, type RuleGroup } from '../../lib/relations/cos-agent.ts';
 import { poll } from '../../lib/std/clock.ts';
 import {
@@ -27,17 +27,74 @@ import {
 const address = `127.${randomInt(1, 250)}.${randomInt(1, 250)}.9`;
 const sound: RuleGroup = { name: 'own', rules: [{ alert: 'Down', expr: 'up{%%topology%%} == 0' }] };
 const unsound: RuleGroup = { name: 'own', rules: [{ alert: 'Down', expr: 'up{ ==' }] };
-let dir = '';
-let state: FakeState;
-let exporters: Server[] = [];
+/** A unit of the charm in a directory of its own, and two units with metrics beside it. */
+class Rig {
+  readonly dir: string;
+  readonly root: string;
+  readonly services: Services;
+  readonly exporters: Server[] = [];
+  state: FakeState;
 
-const root = () => join(dir, 'agents', 'monitoring');
-const services = () =>
-  runitServices({ directory: join(root(), 'service'), logs: join(root(), 'log'), label: 'x' });
+  private constructor(dir: string) {
+    this.dir = dir;
+    this.root = join(dir, 'agents', 'monitoring');
+    const directory = join(this.root, 'service');
+    this.services = runitServices({ directory, logs: join(this.root, 'log'), label: 'x' });
+    const egress = { ingressAddresses: [address], egressSubnets: ['127.0.0.1/32'] };
+    const addresses = [{ value: address, cidr: '127.0.0.0/8' }];
+    this.state = fakeState({
+      unit: 'monitoring/0',
+      config: { 'scrape-interval': 1, 'retention-days': 2, 'retention-size': 64 },
+      network: { bindAddresses: [{ interfaceName: 'lo', addresses }], ...egress },
+    });
+  }
 
-async function event(name: string, extra: Partial<FakeEvent> = {}): Promise<void> {
-  const charmDir = join(dir, 'agents', 'charm');
-  await fakeEvent(state, { name, charmDir, ...extra }, (base) => runEvent(monitoring, base));
+  static async start(): Promise<Rig> {
+    const dir = await mkdtemp(join(tmpdir(), 'pgc-'));
+    // Prometheus runs as a user of its own and has to get through.
+    for (const path of ['', 'agents', 'agents/charm', 'storage']) {
+      mkdirSync(join(dir, path), { recursive: true });
+      chmodSync(join(dir, path), 0o711);
+    }
+    const rig = new Rig(dir);
+    for (const last of ['20', '21']) rig.exporters.push(await exporter(hostOf(last)));
+    return rig;
+  }
+
+  async end(): Promise<void> {
+    await this.services.shutdown(10_000);
+    for (const server of this.exporters) server.close();
+    await rm(this.dir, { recursive: true });
+  }
+
+  async event(name: string, extra: Partial<FakeEvent> = {}): Promise<void> {
+    const charmDir = join(this.dir, 'agents', 'charm');
+    await fakeEvent(this.state, { name, charmDir, ...extra }, (base) => runEvent(monitoring, base));
+  }
+
+  relate(app: string, units: number, groups?: RuleGroup[]): void {
+    const names = Array.from({ length: units }, (_, n) => `${app}/${n}`);
+    const bags = Object.fromEntries(names.map((unit) => [unit, offer(app, unit, groups)]));
+    const { relations } = this.state;
+    relations.push({ endpoint: 'metrics', id: relations.length + 1, app, bags });
+  }
+
+  async pid(): Promise<number | undefined> {
+    return (await this.services.state('prometheus'))?.pid;
+  }
+
+  /** The action's results, once they say what is expected. */
+  async targets(expect: (results: Record<string, string>) => boolean) {
+    const results = await poll(
+      async () => {
+        await this.event('targets', { action: true });
+        return expect(this.state.action.results) ? this.state.action.results : undefined;
+      },
+      { timeoutMs: 40_000, everyMs: 300 },
+    );
+    assert.ok(results, `last: ${JSON.stringify(this.state.action)}`);
+    return results;
+  }
 }
 
 /** A thing with metrics, on an address of its own. */
@@ -50,92 +107,53 @@ async function exporter(host: string): Promise<Server> {
   return server;
 }
 
+function hostOf(last: string): string {
+  return address.replace(/9$/, last);
+}
+
 function offer(app: string, unit: string, groups: RuleGroup[] = [sound]): Record<string, string> {
-  const host = address.replace(/9$/, String(20 + Number(unit.split('/')[1])));
+  const host = hostOf(String(20 + Number(unit.split('/')[1])));
   const topology = { model: 'main', modelUuid: '5f1a3c1e-0000', app, charm: app };
-  const jobs = [
-    {
-      job_name: 'agent',
-      metrics_path: '/metrics',
-      static_configs: [{ targets: [`${host}:9188`] }],
-    },
-  ];
-  return cosAgentData(topology, { jobs, groups });
-}
-
-function relate(app: string, units: number, groups?: RuleGroup[]): void {
-  const names = Array.from({ length: units }, (_, n) => `${app}/${n}`);
-  const bags = Object.fromEntries(names.map((unit) => [unit, offer(app, unit, groups)]));
-  state.relations.push({ endpoint: 'metrics', id: state.relations.length + 1, app, bags });
-}
-
-/** The action's results, once they say what is expected. */
-async function targets(expect: (results: Record<string, string>) => boolean) {
-  const results = await poll(
-    async () => {
-      await event('targets', { action: true });
-      return expect(state.action.results) ? state.action.results : undefined;
-    },
-    { timeoutMs: 40_000, everyMs: 300 },
-  );
-  assert.ok(results, `last: ${JSON.stringify(state.action)}`);
-  return results;
+  const targets = [`${host}:9188`];
+  const job = { job_name: 'agent', metrics_path: '/metrics', static_configs: [{ targets }] };
+  return cosAgentData(topology, { jobs: [job], groups });
 }
 
 async function ask(path: string): Promise<{ data: { groups: { name: string }[] } }> {
   return (await (await fetch(`http://${address}:9090${path}`)).json()) as never;
 }
 
-before(async () => {
-  dir = await mkdtemp(join(tmpdir(), 'pgc-'));
-  for (const path of ['', 'agents', 'agents/charm', 'storage']) {
-    mkdirSync(join(dir, path), { recursive: true });
-    chmodSync(join(dir, path), 0o711);
-  }
-  const egress = { ingressAddresses: [address], egressSubnets: ['127.0.0.1/32'] };
-  const addresses = [{ value: address, cidr: '127.0.0.0/8' }];
-  state = fakeState({
-    unit: 'monitoring/0',
-    config: { 'scrape-interval': 1, 'retention-days': 2, 'retention-size': 64 },
-    network: { bindAddresses: [{ interfaceName: 'lo', addresses }], ...egress },
-  });
-  exporters = await Promise.all(['20', '21'].map((last) => exporter(address.replace(/9$/, last))));
-});
+describe('monitoring', async () => {
+  const rig = await Rig.start();
+  after(() => rig.end());
 
-after(async () => {
-  await services().shutdown(10_000);
-  for (const server of exporters) server.close();
-  await rm(dir, { recursive: true });
-});
-
-describe('monitoring', () => {
-  test('waits for its storage, then runs Prometheus and says that there is nothing yet', async () => {
-    await event('install');
-    assert.deepEqual(state.status, { status: 'waiting', message: 'waiting for storage data' });
-    state.storages = { 'data/0': join(dir, 'storage') };
-    await event('config-changed');
-    assert.equal(state.status.status, 'active');
-    assert.match(state.status.message, /nothing to scrape/);
-    assert.deepEqual(state.ports, ['9090/tcp']);
+  test('waits for its storage, then runs Prometheus with nothing to scrape', async () => {
+    await rig.event('install');
+    assert.deepEqual(rig.state.status, { status: 'waiting', message: 'waiting for storage data' });
+    rig.state.storages = { 'data/0': join(rig.dir, 'storage') };
+    await rig.event('config-changed');
+    assert.equal(rig.state.status.status, 'active');
+    assert.match(rig.state.status.message, /nothing to scrape/);
+    assert.deepEqual(rig.state.ports, ['9090/tcp']);
     assert.ok(
       await poll(async () => ((await isReady(address)) ? true : undefined), { timeoutMs: 30_000 }),
     );
   });
 
   test('changes nothing when nothing has changed', async () => {
-    const pid = (await services().state('prometheus'))?.pid;
-    state.log = [];
-    await event('update-status');
-    assert.deepEqual(state.log, []);
-    assert.equal((await services().state('prometheus'))?.pid, pid);
+    const pid = await rig.pid();
+    rig.state.log = [];
+    await rig.event('update-status');
+    assert.deepEqual(rig.state.log, []);
+    assert.equal(await rig.pid(), pid);
   });
 
-  test('scrapes every unit of a related application, with its labels, without a restart', async () => {
-    const pid = (await services().state('prometheus'))?.pid;
-    relate('postgresql', 2);
-    await event('metrics-relation-changed', { relation: { endpoint: 'metrics', id: 1 } });
-    assert.deepEqual(state.status, { status: 'active', message: 'scraping 2 targets' });
-    const results = await targets((now) => now['up'] === '2');
+  test('scrapes every unit of a related application, without a restart', async () => {
+    const pid = await rig.pid();
+    rig.relate('postgresql', 2);
+    await rig.event('metrics-relation-changed', { relation: { endpoint: 'metrics', id: 1 } });
+    assert.deepEqual(rig.state.status, { status: 'active', message: 'scraping 2 targets' });
+    const results = await rig.targets((now) => now['up'] === '2');
     assert.equal(results['total'], '2');
     assert.match(
       results['targets'] ?? '',
@@ -146,26 +164,26 @@ describe('monitoring', () => {
       rules.data.groups.map((group) => group.name),
       ['main_5f1a3c1e_postgresql_own_rules'],
     );
-    assert.equal((await services().state('prometheus'))?.pid, pid);
+    assert.equal(await rig.pid(), pid);
   });
 
   test('refuses rules that promtool refuses, says why, and goes on with the rest', async () => {
-    relate('shop', 1, [unsound]);
-    await event('metrics-relation-changed', { relation: { endpoint: 'metrics', id: 2 } });
-    assert.equal(state.status.status, 'blocked');
-    assert.match(state.status.message, /^alert rules shop-2\.yml are refused: .*parse/);
-    assert.doesNotMatch(state.status.message, /candidate|\/tmp/);
-    await targets((now) => now['total'] === '3');
-    state.log = [];
-    await event('update-status');
-    assert.deepEqual(state.log, []); // Known to be bad: not tried again and again.
+    rig.relate('shop', 1, [unsound]);
+    await rig.event('metrics-relation-changed', { relation: { endpoint: 'metrics', id: 2 } });
+    assert.equal(rig.state.status.status, 'blocked');
+    assert.match(rig.state.status.message, /^alert rules shop-2\.yml are refused: .*parse/);
+    assert.doesNotMatch(rig.state.status.message, /candidate|\/tmp/);
+    await rig.targets((now) => now['total'] === '3');
+    rig.state.log = [];
+    await rig.event('update-status');
+    assert.deepEqual(rig.state.log, []); // Known to be bad: not tried again and again.
   });
 
   test('heals when the rules are mended', async () => {
-    const bags = state.relations[1]?.bags ?? {};
+    const bags = rig.state.relations[1]?.bags ?? {};
     bags['shop/0'] = offer('shop', 'shop/0');
-    await event('metrics-relation-changed', { relation: { endpoint: 'metrics', id: 2 } });
-    assert.deepEqual(state.status, { status: 'active', message: 'scraping 3 targets' });
+    await rig.event('metrics-relation-changed', { relation: { endpoint: 'metrics', id: 2 } });
+    assert.deepEqual(rig.state.status, { status: 'active', message: 'scraping 3 targets' });
     const groups = await poll(
       async () => {
         const { data } = await ask('/api/v1/rules');
@@ -177,75 +195,75 @@ describe('monitoring', () => {
   });
 
   test('names a unit whose offer makes no sense, and keeps scraping the others', async () => {
-    let bags = state.relations[1]?.bags ?? {};
+    let bags = rig.state.relations[1]?.bags ?? {};
     const good = bags['shop/0'] ?? {};
     bags['shop/0'] = { config: '{"metrics_scrape_jobs": "none"}' };
-    await event('update-status');
-    assert.equal(state.status.status, 'blocked');
+    await rig.event('update-status');
+    assert.equal(rig.state.status.status, 'blocked');
     assert.match(
-      state.status.message,
+      rig.state.status.message,
       /^shop\/0 offers what cannot be used: config\.metrics_scrape/,
     );
-    await targets((now) => now['total'] === '2');
-    bags = state.relations[1]?.bags ?? {}; // Events leave new objects behind.
+    await rig.targets((now) => now['total'] === '2');
+    bags = rig.state.relations[1]?.bags ?? {}; // Events leave new objects behind.
     bags['shop/0'] = good;
-    await event('update-status');
-    assert.equal(state.status.message, 'scraping 3 targets');
+    await rig.event('update-status');
+    assert.equal(rig.state.status.message, 'scraping 3 targets');
   });
 
   test('forgets an application that is no longer related', async () => {
-    await event('metrics-relation-broken', { relation: { endpoint: 'metrics', id: 2 } });
-    state.relations.pop();
-    await event('update-status');
-    assert.equal(state.status.message, 'scraping 2 targets');
-    await targets((now) => now['total'] === '2');
-    assert.ok(!existsSync(join(root(), 'rules', 'shop-2.yml')));
+    await rig.event('metrics-relation-broken', { relation: { endpoint: 'metrics', id: 2 } });
+    rig.state.relations.pop();
+    await rig.event('update-status');
+    assert.equal(rig.state.status.message, 'scraping 2 targets');
+    await rig.targets((now) => now['total'] === '2');
+    assert.ok(!existsSync(join(rig.root, 'rules', 'shop-2.yml')));
   });
 
   test('reads what a hook wrote that died before it could say so', async () => {
     // As if the files had been changed and the process killed before the reload.
-    await writeFile(join(root(), 'loaded'), 'something else');
-    state.log = [];
-    await event('update-status');
+    await writeFile(join(rig.root, 'loaded'), 'something else');
+    rig.state.log = [];
+    await rig.event('update-status');
     assert.deepEqual(
-      state.log.map((line) => line.split(':')[0]),
+      rig.state.log.map((line) => line.split(':')[0]),
       ['INFO reload'],
     );
-    state.log = [];
-    await event('update-status');
-    assert.deepEqual(state.log, []);
+    rig.state.log = [];
+    await rig.event('update-status');
+    assert.deepEqual(rig.state.log, []);
   });
 
   test('comes back when it is killed, with its samples', async () => {
-    const before = await services().state('prometheus');
+    const before = await rig.services.state('prometheus');
     assert.ok(before?.pid);
     process.kill(before.pid, 'SIGKILL');
-    await targets((now) => now['up'] === '2');
-    assert.notEqual((await services().state('prometheus'))?.pid, before.pid);
+    await rig.targets((now) => now['up'] === '2');
+    assert.notEqual(await rig.pid(), before.pid);
   });
 
   test('refuses an option by name, and applies nothing', async () => {
-    state.config = { ...state.config, 'retention-size': 1 };
-    const config = await readFile(join(root(), 'prometheus.yml'), 'utf8');
-    await event('config-changed');
-    assert.deepEqual(state.status, {
+    rig.state.config = { ...rig.state.config, 'retention-size': 1 };
+    const config = await readFile(join(rig.root, 'prometheus.yml'), 'utf8');
+    await rig.event('config-changed');
+    assert.deepEqual(rig.state.status, {
       status: 'blocked',
       message: 'option retention-size: 1 is not an integer from 64 to 1048576',
     });
-    assert.equal(await readFile(join(root(), 'prometheus.yml'), 'utf8'), config);
-    state.config = { ...state.config, 'retention-size': 65 };
-    await event('config-changed');
-    assert.equal(state.status.status, 'active');
-    const spec = (await services().state('prometheus'))?.spec;
+    assert.equal(await readFile(join(rig.root, 'prometheus.yml'), 'utf8'), config);
+    rig.state.config = { ...rig.state.config, 'retention-size': 65 };
+    await rig.event('config-changed');
+    assert.equal(rig.state.status.status, 'active');
+    const spec = (await rig.services.state('prometheus'))?.spec;
     assert.ok(spec?.command.includes('--storage.tsdb.retention.size=65MB'));
-    await targets((now) => now['up'] === '2');
+    await rig.targets((now) => now['up'] === '2');
   });
 
   test('stops with its unit, and leaves nothing when it is removed', async () => {
-    await event('stop');
-    assert.equal((await services().state('prometheus'))?.running, false);
-    await event('remove');
-    assert.ok(!existsSync(root()));
-    assert.ok(existsSync(join(dir, 'storage', 'prometheus')));
+    await rig.event('stop');
+    assert.equal((await rig.services.state('prometheus'))?.running, false);
+    await rig.event('remove');
+    assert.ok(!existsSync(rig.root));
+    assert.ok(existsSync(join(rig.dir, 'storage', 'prometheus')));
   });
 });

@@ -1,6 +1,6 @@
 /**
  * A world for the deciders about clients: databases and roles that change at once, databags and
- * secrets that change when a hook succeeds, poolers that learn of users when their agents get to it.
+ * secrets that change when a hook succeeds, poolers that learn of users when agents get to it.
  */
 import { reconcile as run, type StepTable } from '../../lib/charm/reconcile.ts';
 import { userSecret } from '../../lib/relations/postgresql-client.ts';

@@ -1,3 +1,4 @@
+/** Clients served, killed at every step, moved, refused and withdrawn, in a world of plain data. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { accessRules, hbaLines } from '../../src/charm/decide/access.ts';

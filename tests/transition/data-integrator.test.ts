@@ -86,7 +86,7 @@ describe('data-integrator', () => {
     assert.equal(state.status.status, 'active');
   });
 
-  test('does not change a request that was made, and heals when the option is set back', async () => {
+  test('does not change what was granted, and heals when the option is set back', async () => {
     const state = related();
     await event(state, 'postgresql-relation-created');
     answer(state);

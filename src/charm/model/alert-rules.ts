@@ -59,7 +59,7 @@ const patroni: RuleGroup = {
       },
       [
         'Cluster {{ $labels.scope }} has more than one primary',
-        'Members disagree about who leads. Stop writing until it is clear which one holds the data.',
+        'Members disagree about who leads. Stop writing until it is clear which holds the data.',
       ],
     ),
     alert(

@@ -162,7 +162,7 @@ export function synchronousNodes(options: Options, plannedUnits: number): number
   return Math.min(options.synchronousNodeCount, replicas);
 }
 
-/** Patroni's clocks, in seconds. loop_wait + 2 x retry_timeout never exceeds ttl (Patroni's rule). */
+/** Patroni's clocks, in seconds. By its rule loop_wait + 2 x retry_timeout is at most ttl. */
 export interface FailoverClocks {
   ttl: number;
   loop_wait: number;

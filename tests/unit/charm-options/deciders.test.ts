@@ -1,3 +1,4 @@
+/** The deciders about options and about the metrics that a unit offers. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { observability } from '../../../src/charm/decide/observability.ts';
@@ -64,7 +65,7 @@ describe('observability', () => {
     assert.equal(moved.length, 1);
   });
 
-  test('offers nothing without an address, nor to a relation that ends or is of another kind', () => {
+  test('offers nothing without an address, nor to a relation that ends or is another', () => {
     assert.deepEqual(observability(aWorld({ relations: [related] })), []);
     const relations = [
       { ...related, ending: true },

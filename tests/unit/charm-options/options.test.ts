@@ -1,3 +1,4 @@
+/** What options may hold, what is said of what they may not, and what follows from them. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';

@@ -1,3 +1,4 @@
+/** Sizes of PostgreSQL and PgBouncer by machine and profile, as tables and as properties. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';

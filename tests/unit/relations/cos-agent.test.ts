@@ -1,3 +1,4 @@
+/** The cos_agent codecs and the rules that go over them; promtool and the agent are asked too. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';

@@ -1,3 +1,4 @@
+/** The postgresql_client codec: round trips, refusals, and databags of strangers. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';

@@ -1,3 +1,4 @@
+/** Networks out of databags, and the differences between databags. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
@@ -27,7 +28,7 @@ describe('subnets', () => {
     });
   }
 
-  test("a unit's networks are sorted, each once; its address stands in where there are none", () => {
+  test("a unit's networks are sorted, each once; its address stands in for none", () => {
     const bag = { 'egress-subnets': '10.1.0.0/16, 10.0.0.2/32,10.1.0.0/16,nonsense' };
     assert.deepEqual(unitSubnets(bag), ['10.0.0.2/32', '10.1.0.0/16']);
     assert.deepEqual(unitSubnets({ 'ingress-address': '10.0.0.9' }), ['10.0.0.9/32']);

@@ -1,0 +1,122 @@
+/**
+ * Several clients and a monitoring around one cluster of three, as their operators see them. All
+ * tests share one deployment; each goes on where the last one ended.
+ */
+import assert from 'node:assert/strict';
+import { after, describe, test } from 'node:test';
+import { charmArchive } from '../support/build.ts';
+import { startDeployment } from '../support/deployment.ts';
+import { accessOf, query } from '../support/sql.ts';
+
+describe('clients', async () => {
+  const model = await startDeployment({ model: { 'update-status-hook-interval': '10s' } });
+  after(() => model.end());
+
+  const integrator = async (name: string, database: string, ...more: string[]) => {
+    const config = [`database-name=${database}`, ...more].flatMap((each) => ['--config', each]);
+    await model.pgcharm(['deploy', charmArchive('data-integrator'), name, ...config]);
+    await model.pgcharm(`integrate postgresql:database ${name}:postgresql`);
+  };
+  const message = async (app: string, unit = 0) =>
+    (await model.units(app))[`${app}/${unit}`]?.['workload-status'].message ?? '';
+
+  test('two clients get databases of their own, and a monitoring every target', async () => {
+    const options = ['--config', 'profile=testing', '--config', 'pooler-mode=transaction'];
+    await model.pgcharm(['deploy', charmArchive('postgresql'), '-n', '3', ...options]);
+    await integrator('first', 'shop');
+    await integrator('second', 'bank');
+    await model.pgcharm(['deploy', charmArchive('monitoring')]);
+    await model.pgcharm('integrate postgresql:cos-agent monitoring:metrics');
+    await model.active(['postgresql', 'first', 'second', 'monitoring']);
+    for (const app of ['first', 'second']) {
+      const access = await accessOf(model, `${app}/0`);
+      assert.equal(access.endpoints.length, 3);
+      await query(access, 'CREATE TABLE mine (app text)');
+      await query(access, 'INSERT INTO mine VALUES ($1)', [app]);
+    }
+  });
+
+  test('neither can connect to the database of the other, by the pooler or past it', async () => {
+    const [first, second] = [await accessOf(model, 'first/0'), await accessOf(model, 'second/0')];
+    await assert.rejects(query({ ...first, database: second.database }, 'SELECT 1'));
+    await assert.rejects(query({ ...second, database: first.database }, 'SELECT 1'));
+    const direct = first.endpoints.map((endpoint) => endpoint.replace(':6432', ':5432'));
+    const wrong = { ...first, endpoints: direct, database: second.database };
+    await assert.rejects(query(wrong, 'SELECT 1'), /pg_hba|permission denied/);
+    assert.deepEqual(await query({ ...wrong, database: 'shop' }, 'SELECT app FROM mine'), [
+      { app: 'first' },
+    ]);
+  });
+
+  test('the read-only alias of the pooler leads to a replica', async () => {
+    const access = await accessOf(model, 'first/0');
+    const readOnly = { ...access, database: `${access.database}_readonly` };
+    const answer = await model.until('the replica read', async () =>
+      query(readOnly, 'SELECT pg_is_in_recovery() AS replica, app FROM mine').catch(
+        () => undefined,
+      ),
+    );
+    assert.deepEqual(answer, [{ replica: true, app: 'first' }]);
+  });
+
+  test('when the primary moves, clients are told and keep their password', async () => {
+    const before = await accessOf(model, 'first/0');
+    await model.until('the switchover', async () => {
+      const words = 'run postgresql/1 promote-to-primary scope=unit';
+      const { code } = await model.pgcharm(words, { mayFail: true });
+      return code === 0 ? true : undefined;
+    });
+    const [first, second, third] = before.endpoints;
+    const after = await model.until('the other endpoint first', async () => {
+      const access = await accessOf(model, 'first/0');
+      return access.endpoints[0] === second ? access : undefined;
+    });
+    assert.equal(after.password, before.password);
+    assert.deepEqual(after.endpoints, [second, first, third]);
+    assert.deepEqual(await query(after, 'SELECT app FROM mine'), [{ app: 'first' }]);
+  });
+
+  test('a request that cannot be served blocks with its reason until it is mended', async () => {
+    await integrator('third', 'shop', 'extra-user-roles=superuser');
+    const why = await model.until('the refusal', async () => {
+      const leader = Object.values(await model.units('postgresql')).find((unit) => unit.leader);
+      const text = leader?.['workload-status'].message ?? '';
+      return text.startsWith('third ') ? text : undefined;
+    });
+    assert.match(why, /asks for extra-user-roles "superuser"/);
+    assert.match(await message('third'), /waiting for postgresql/);
+    assert.deepEqual(await query(await accessOf(model, 'first/0'), 'SELECT app FROM mine'), [
+      { app: 'first' },
+    ]);
+    await model.pgcharm('config third --reset extra-user-roles');
+    await model.active(['postgresql', 'third']);
+    // It shares the database of the first, whose owner both stand for.
+    const access = await accessOf(model, 'third/0');
+    await query(access, 'INSERT INTO mine VALUES ($1)', ['third']);
+  });
+
+  test('the monitoring scrapes every unit, and says so', async () => {
+    const up = await model.until('six targets up', async () => {
+      const { stdout } = await model.pgcharm('run monitoring/0 targets --format json');
+      return stdout.includes('"up":"6"') ? stdout : undefined;
+    });
+    assert.match(up, /"total":"6"/);
+    assert.equal(await message('monitoring'), 'scraping 6 targets');
+  });
+
+  test('a client that goes loses its login; the others and the data stay', async () => {
+    const gone = await accessOf(model, 'third/0');
+    await model.pgcharm('remove-application --no-prompt third');
+    await model.until('the login refused', async () =>
+      query(gone, 'SELECT 1').then(
+        () => undefined,
+        () => true,
+      ),
+    );
+    const rows = await query(await accessOf(model, 'first/0'), 'SELECT app FROM mine ORDER BY app');
+    assert.deepEqual(rows, [{ app: 'first' }, { app: 'third' }]);
+    const secrets = await model.json<Record<string, { label?: string }>>('secrets');
+    const labels = Object.values(secrets).map((secret) => secret.label ?? '');
+    assert.equal(labels.filter((label) => label.endsWith('.user.secret')).length, 2);
+  });
+});
