@@ -55,9 +55,9 @@ describe('secret events', () => {
     );
     return nextAt === undefined ? names : [...names, `next ${nextAt}`];
   }
-  function ran(unit: string, kind: SecretHook, id: string, revision: number, now = NOW): void {
+  function ran(unit: string, kind: SecretHook, revision: number, now = NOW): void {
     const numbers = kind === 'secret-rotate' ? { version: revision } : { secretRevision: revision };
-    const hook = { kind, name: kind, secretId: id, ...numbers };
+    const hook = { kind, name: kind, secretId: 'x', ...numbers };
     const hashes = { config: '', trust: '', address: '' };
     store.tx(() => commitHook(store, unit, hook, { hashes, boot: 1, now }));
   }
@@ -66,7 +66,7 @@ describe('secret events', () => {
     addSecret('x', 'a', 3);
     consume('b/0', 'x', 1);
     assert.deepEqual(due('b/0'), ['changed x/3 theirs']);
-    ran('b/0', 'secret-changed', 'x', 3);
+    ran('b/0', 'secret-changed', 3);
     assert.deepEqual(due('b/0'), []);
   });
 
@@ -85,7 +85,7 @@ describe('secret events', () => {
     consume('b/0', 'x', 1);
     assert.deepEqual(due('a/0'), []);
     store.run('UPDATE secret_consumer SET tracked = 2');
-    ran('a/0', 'secret-remove', 'x', 1);
+    ran('a/0', 'secret-remove', 1);
     assert.deepEqual(due('a/0'), []);
   });
 
@@ -100,7 +100,7 @@ describe('secret events', () => {
     store.run('UPDATE secret_revision SET expires = ?', NOW + 5);
     assert.deepEqual(due('a/0'), [`next ${NOW + 5}`]);
     assert.deepEqual(due('a/0', NOW + 5), ['expired x/1 mine']);
-    ran('a/0', 'secret-expired', 'x', 1, NOW + 5);
+    ran('a/0', 'secret-expired', 1, NOW + 5);
     assert.deepEqual(due('a/0', NOW + 6), [`next ${NOW + 5 + SECRET_RETRY_MS}`]);
     assert.deepEqual(due('a/0', NOW + 5 + SECRET_RETRY_MS), ['expired x/1 mine']);
   });
@@ -109,10 +109,10 @@ describe('secret events', () => {
     addSecret('x', 'a');
     store.run(`UPDATE secret SET rotate = 'hourly', next_rotate = ?`, NOW);
     assert.deepEqual(due('a/0'), ['rotate x/1 mine']);
-    ran('a/0', 'secret-rotate', 'x', 1);
+    ran('a/0', 'secret-rotate', 1);
     assert.deepEqual(due('a/0'), [`next ${NOW + SECRET_RETRY_MS}`]);
     store.run('UPDATE secret SET latest = 2');
-    ran('a/0', 'secret-rotate', 'x', 1);
+    ran('a/0', 'secret-rotate', 1);
     assert.ok(due('a/0').includes(`next ${NOW + HOUR}`));
   });
 });
