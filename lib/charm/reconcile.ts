@@ -1,5 +1,5 @@
 /**
- * The flow of one event: observe, decide, order, apply, settle. Knows nothing of PostgreSQL.
+ * The flow of one event: observe, decide, order, apply, settle. Knows no workload.
  *
  * A failing step stops its lane for this event and becomes a finding; the others go on. A step
  * marked destructive is observed and decided again immediately before it is carried out.
@@ -48,15 +48,22 @@ export interface Outcome<World, Steps> {
   results: Record<string, string>;
 }
 
+/** What an event has come to so far, over all its rounds. */
+interface Progress<Steps> {
+  applied: Step<Steps>[];
+  failed: { step: Step<Steps>; error: unknown }[];
+  results: Record<string, string>;
+  /** Lanes in which a step failed. */
+  stopped: Set<string>;
+}
+
 const MAX_ROUNDS = 5;
 
 export async function reconcile<World, Steps, Tools>(
   charm: Reconciler<World, Steps, Tools>,
 ): Promise<Outcome<World, Steps>> {
-  const applied: Step<Steps>[] = [];
-  const failed: Outcome<World, Steps>['failed'] = [];
-  const results: Record<string, string> = {};
-  const stoppedLanes = new Set<string>();
+  const progress: Progress<Steps> = { applied: [], failed: [], results: {}, stopped: new Set() };
+  const { applied, failed, results } = progress;
   let world = await charm.observe();
   let decisions = decide(charm.deciders, world);
 
@@ -66,9 +73,9 @@ export async function reconcile<World, Steps, Tools>(
     const plan = order(decisions.filter(isStep), charm.steps).filter(
       (step) => !applied.some((done) => sameStep<Steps>(done, step)),
     );
-    const done = await applyPlan(charm, plan, stoppedLanes, failed, results);
-    applied.push(...done);
-    if (done.length === 0) break;
+    const before = applied.length;
+    await applyPlan(charm, plan, progress);
+    if (applied.length === before) break;
     world = await charm.observe();
     decisions = decide(charm.deciders, world);
   }
@@ -95,26 +102,22 @@ export function order<Steps, Tools>(
 async function applyPlan<World, Steps, Tools>(
   charm: Reconciler<World, Steps, Tools>,
   plan: readonly Step<Steps>[],
-  stoppedLanes: Set<string>,
-  failed: Outcome<World, Steps>['failed'],
-  results: Record<string, string>,
-): Promise<Step<Steps>[]> {
-  const done: Step<Steps>[] = [];
+  { applied, failed, results, stopped }: Progress<Steps>,
+): Promise<void> {
   for (const step of plan) {
     const family = charm.steps[step.kind];
     const lane = typeof family.lane === 'string' ? family.lane : family.lane(step.args);
-    if (stoppedLanes.has(lane)) continue;
+    if (stopped.has(lane)) continue;
     charm.onStep?.(step);
     try {
       if (family.destructive && !(await stillWanted(charm, step))) continue;
       Object.assign(results, await family.apply(step.args, charm.tools));
-      done.push(step);
+      applied.push(step);
     } catch (error) {
-      stoppedLanes.add(lane);
+      stopped.add(lane);
       failed.push({ step, error });
     }
   }
-  return done;
 }
 
 async function stillWanted<World, Steps, Tools>(
