@@ -182,6 +182,9 @@ export class PoolerKeeper implements PoolerControl {
   async #tell(files: PoolerFiles, primary: string | undefined): Promise<void> {
     const console = this.console();
     await console.reload();
+    // An agent that died while it held clients left them so, and PgBouncer does not show a pause
+    // of all databases: whoever meets it first ends it.
+    if (this.#told === undefined && !this.#pause.active) await console.resume();
     // RELOAD closes what leads to a changed host; a host that is the same again it leaves alone.
     if (this.#told !== undefined && this.#told.primary !== primary) await console.reconnect();
     this.#told = { files, primary };
@@ -191,9 +194,7 @@ export class PoolerKeeper implements PoolerControl {
     const console = this.console();
     const [version, databases] = [await console.show('VERSION'), await console.show('DATABASES')];
     this.#askedAt = Date.now();
-    const paused = databases.some((row) => Number(row['paused']) === 1);
-    // Left by an agent that died while it held clients.
-    if (paused && !this.#pause.active) await this.#pause.end();
+    const paused = this.#pause.active || databases.some((row) => Number(row['paused']) === 1);
     const view: PoolerView = {
       generation: desired.generation,
       primary: route.primary,

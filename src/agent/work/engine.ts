@@ -16,8 +16,8 @@ import type { WorkContext, WorkKind } from './kind.ts';
 import { type StoredWork, viewOf, type WorkRecord, type WorkStore, withLine } from './record.ts';
 import { draftRun, HeldRecord, type Run } from './run.ts';
 
-const LEASE_SECONDS = 10;
-const KEEPALIVE_MS = 3000;
+const LEASE_SECONDS = 6;
+const KEEPALIVE_MS = 2000;
 const CALM_MS = 5000;
 /** How long undoing may take when the work's own time is over. */
 const UNDO_MS = 60_000;

@@ -1,0 +1,136 @@
+/**
+ * Work across units on a real cluster of three under writing clients: what they see of a switchover
+ * and of a rolling restart, and what becomes of work whose owner is killed.
+ */
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import pg from 'pg';
+import { createPatroni } from '../../src/charm/workload/patroni.ts';
+import { AgentHarness } from '../support/agent-harness.ts';
+
+/** Inserts without a pause on one connection until it is stopped; keeps what went wrong. */
+class Writer {
+  readonly errors: string[] = [];
+  acknowledged = 0;
+  #stopped = false;
+  readonly #ended: Promise<void>;
+
+  constructor(config: pg.ClientConfig) {
+    this.#ended = this.#run(config);
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await this.#ended;
+  }
+
+  async #run(config: pg.ClientConfig): Promise<void> {
+    const client = new pg.Client(config);
+    client.on('error', (error) => this.errors.push(error.message));
+    await client.connect();
+    while (!this.#stopped && this.errors.length === 0) {
+      try {
+        await client.query('INSERT INTO written DEFAULT VALUES');
+        this.acknowledged += 1;
+      } catch (error) {
+        this.errors.push(String(error));
+      }
+      await delay(5);
+    }
+    await client.end().catch(() => undefined);
+  }
+}
+
+describe('work across units', () => {
+  let harness: AgentHarness;
+
+  before(async () => {
+    harness = await AgentHarness.create(3);
+    await harness.startServers();
+    await harness.createApp();
+    await harness.asApp(0, 'shop', 'CREATE TABLE written (n bigserial)');
+  });
+  after(() => harness?.destroy());
+
+  const underWriters = async (work: () => Promise<void>) => {
+    const count = async () => {
+      const rows = await harness.asApp(0, 'shop', 'SELECT count(*)::int AS n FROM written');
+      return Number(rows[0]?.['n']);
+    };
+    const before = await count();
+    const writers = [0, 1, 2, 0, 1, 2].map((index) => new Writer(harness.appAt(index)));
+    try {
+      await harness.until(
+        'rows',
+        async () => writers.every((w) => w.acknowledged > 0) || undefined,
+      );
+      await work();
+    } finally {
+      await Promise.all(writers.map((writer) => writer.stop()));
+    }
+    const errors = writers.flatMap((writer) => writer.errors);
+    const acknowledged = writers.reduce((sum, writer) => sum + writer.acknowledged, 0);
+    return { errors, acknowledged, found: (await count()) - before };
+  };
+
+  test('clients of transaction pools see no error of a switchover', async () => {
+    await harness.allStreaming();
+    const before = await harness.primary();
+    const seen = await underWriters(async () => {
+      const { outcome, lines, message } = await harness.switchover(undefined);
+      assert.equal(outcome, 'done', message);
+      assert.ok(lines.includes('clients wait at 3 of 3 poolers'), lines.join('\n'));
+      await harness.allRoutedTo(await harness.primary());
+    });
+    assert.deepEqual(seen.errors, []);
+    assert.equal(seen.found, seen.acknowledged);
+    assert.notEqual(await harness.primary(), before);
+  });
+
+  test('a rolling restart brings every member up with the changed parameter', async () => {
+    await harness.allStreaming();
+    const { patroni, paths, members } = harness.cluster.desired(0);
+    const addresses = members.map(({ address }) => address);
+    const client = createPatroni({ ...patroni, addresses, tls: paths.tls });
+    await client.patchConfig({ postgresql: { parameters: { max_worker_processes: 12 } } });
+    client.close();
+    await harness.until('need for a restart', async () => {
+      const { cluster } = await harness.world(0);
+      return (cluster.known && cluster.value.members.every((m) => m.pendingRestart)) || undefined;
+    });
+    const id = await harness.agent(1).startWork('restart', { 'only-pending': 'true' });
+    const lines: string[] = [];
+    const ending = await harness.agent(1).followWork(id, (line) => lines.push(line));
+    assert.equal(ending.outcome, 'done', `${ending.message}\n${lines.join('\n')}`);
+    for (const index of members.keys()) {
+      const [row] = await harness.asOperator('SHOW max_worker_processes', index);
+      assert.equal(row?.['max_worker_processes'], '12');
+    }
+    await harness.allStreaming();
+  });
+
+  test('work whose owner is killed is finished by another agent, and clients go on', async () => {
+    await harness.allStreaming();
+    await harness.allRoutedTo(await harness.primary());
+    const before = await harness.primary(1);
+    const id = await harness.agent(0).startWork('switchover', {});
+    await harness.until('phase that holds clients', async () => {
+      const { work } = await harness.world(1);
+      return work?.phase === 'switchover' || work?.outcome === 'done' || undefined;
+    });
+    await harness.cluster.end('agent-0', 'SIGKILL');
+    const ending = await harness.agent(1).followWork(id, () => undefined);
+    assert.equal(ending.outcome, 'done', ending.message);
+    const now = await harness.primary(1);
+    assert.notEqual(now, before);
+    harness.startAgent(0);
+    await harness.allRoutedTo(now);
+    for (const index of [0, 1, 2]) {
+      await harness.until('pooler that is not paused', async () => {
+        const { pooler } = await harness.world(index);
+        return (pooler.known && !pooler.value.paused) || undefined;
+      });
+    }
+  });
+});
