@@ -20,16 +20,7 @@ export function restoreTasks(jobs: () => Jobs): Record<string, Task> {
     ready: async () => ({}),
     room: async ({ desired }, { size }) => room(desired, Number(size)),
     async stop({ desired }) {
-      const services = servicesOf(desired);
-      await services.down(SERVICE);
-      if (!(await services.stopped(SERVICE, STOP_MS))) {
-        throw new OperatorError({
-          code: 'service-does-not-stop',
-          message: `cannot stop Patroni of ${desired.unit.name}`,
-          hint: 'see its log',
-        });
-      }
-      await endServerOn(desired.paths.dataDir);
+      await stop(desired);
       return {};
     },
     async begin(_, params) {
@@ -46,22 +37,21 @@ export function restoreTasks(jobs: () => Jobs): Record<string, Task> {
     },
     async reset({ desired }) {
       const { dataDir } = desired.paths;
-      await servicesOf(desired).down(SERVICE);
-      await servicesOf(desired).stopped(SERVICE, STOP_MS);
-      await endServerOn(dataDir);
+      await stop(desired);
       const wal = await walOf(dataDir);
       if (wal !== undefined) await rm(wal, { recursive: true, force: true });
       await rm(dataDir, { recursive: true, force: true });
       await servicesOf(desired).up(SERVICE);
       return {};
     },
-    async back({ desired }, { tag = '' }) {
+    async halt({ desired }) {
       for (const job of jobs().list()) {
         if (job.kind === 'restore' && job.state === 'running') await jobs().cancel(job.id);
       }
-      await servicesOf(desired).down(SERVICE);
-      await servicesOf(desired).stopped(SERVICE, STOP_MS);
-      await endServerOn(desired.paths.dataDir);
+      await stop(desired);
+      return {};
+    },
+    async back({ desired }, { tag = '' }) {
       const moved = await putBack(desired.paths.dataDir, tag);
       await servicesOf(desired).up(SERVICE);
       return { moved: String(moved) };
@@ -71,6 +61,20 @@ export function restoreTasks(jobs: () => Jobs): Record<string, Task> {
       return {};
     },
   };
+}
+
+/** Patroni, and a PostgreSQL that it may have left. */
+async function stop(desired: Desired): Promise<void> {
+  const services = servicesOf(desired);
+  await services.down(SERVICE);
+  if (!(await services.stopped(SERVICE, STOP_MS))) {
+    throw new OperatorError({
+      code: 'service-does-not-stop',
+      message: `cannot stop Patroni of ${desired.unit.name}`,
+      hint: 'see its log',
+    });
+  }
+  await endServerOn(desired.paths.dataDir);
 }
 
 function servicesOf({ paths, unit }: Desired): Services {

@@ -119,6 +119,9 @@ async function archiveLast(context: WorkContext): Promise<void> {
   try {
     const sql = await context.primarySql();
     try {
+      // Recovery to a moment needs a commit behind it to know that the moment has passed; on a
+      // quiet database this is the only one.
+      await sql.query('SELECT pg_catalog.pg_current_xact_id()');
       const [row] = await sql.query<{ name: string }>(
         'SELECT pg_catalog.pg_walfile_name(pg_catalog.pg_switch_wal()) AS name',
       );
@@ -143,14 +146,17 @@ async function archiveLast(context: WorkContext): Promise<void> {
 
 /** Replicas first: they must not take over when the primary goes. */
 async function stopAll(context: WorkContext): Promise<void> {
-  for (const member of [...others(context), chosen(context)]) {
-    if (member !== chosen(context) && !(await answers(context, member))) {
+  const stops = others(context).map(async (member) => {
+    if (!(await answers(context, member))) {
       await context.note(`${member.unit} does not answer: it clones when it is back`);
-      continue;
+      return;
     }
     await context.note(`stopping ${member.unit}`);
     await context.ask(member, 'stop', {}, STOP_MS);
-  }
+  });
+  await Promise.all(stops);
+  await context.note(`stopping ${chosen(context).unit}`);
+  await context.ask(chosen(context), 'stop', {}, STOP_MS);
 }
 
 async function restoreOne(context: WorkContext): Promise<void> {
@@ -218,7 +224,9 @@ async function startOne(context: WorkContext): Promise<void> {
   await untilWritable(context, member.member);
   const sql = await context.primarySql();
   try {
-    await sql.query('CREATE TEMPORARY TABLE restore_proof AS SELECT 1 AS written');
+    // Takes a transaction's number, which only a writable server gives. A write that commits, even
+    // of a temporary table, could wait for replicas that are not there yet, and never end.
+    await sql.queryAll('BEGIN; SELECT pg_catalog.pg_current_xact_id(); ROLLBACK');
   } finally {
     await sql.close();
   }
@@ -262,8 +270,9 @@ async function undo(context: WorkContext, reason: string): Promise<void> {
   const member = chosen(context);
   if (context.memo['proven'] === undefined) {
     await context.note(`putting the old data back: ${reason}`);
-    await fence(context);
     try {
+      await context.ask(member, 'halt', {}, STOP_MS);
+      await fence(context);
       await context.ask(member, 'back', { tag: context.id }, STOP_MS);
     } catch (error) {
       // Its unit is lost with the old data: any other member has them too and may lead.

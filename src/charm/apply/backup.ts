@@ -5,6 +5,7 @@ import { formatBackups } from '../model/backup-list.ts';
 import type { Repository } from '../model/repository.ts';
 import { agentClient } from '../workload/agent.ts';
 import type { AgentPort, Ending } from '../workload/ports.ts';
+import { followPatiently } from './following.ts';
 import type { Families, Tools } from './tools.ts';
 
 export const backupSteps: Families<'run-job' | 'list-backups' | 'cancel-job' | 'remove-files'> = {
@@ -58,13 +59,11 @@ async function follow(
   { id, waitMs }: { id: string; waitMs: number | undefined },
 ): Promise<Ending | undefined> {
   if (waitMs === 0) return undefined;
-  const lines: Promise<void>[] = [];
-  const ended = agent.followJob(id, (line) => {
-    lines.push(hooks.actionLog(line));
-  });
-  const ending = waitMs === undefined ? await ended : await Promise.race([ended, later(waitMs)]);
-  await Promise.all(lines);
-  return ending;
+  const ended = followPatiently(
+    (onLine) => agent.followJob(id, onLine),
+    (line) => hooks.actionLog(line),
+  );
+  return waitMs === undefined ? ended : Promise.race([ended, later(waitMs)]);
 }
 
 function later(ms: number): Promise<undefined> {

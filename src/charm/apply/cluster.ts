@@ -6,6 +6,7 @@ import { addresses, type Snapshot, unitOfMember } from '../model/snapshot.ts';
 import { agentClient } from '../workload/agent.ts';
 import { createPatroni } from '../workload/patroni.ts';
 import type { PatroniPort } from '../workload/ports.ts';
+import { followPatiently } from './following.ts';
 import type { Families } from './tools.ts';
 
 export const clusterSteps: Families<'patch-dynamic' | 'start-work' | 'run-work'> = {
@@ -31,11 +32,10 @@ export const clusterSteps: Families<'patch-dynamic' | 'start-work' | 'run-work'>
     async apply({ kind, params }, { hooks, world }) {
       const agent = agentClient(world().layout.agentSocket);
       const id = await agent.startWork(kind, params);
-      const lines: Promise<void>[] = [];
-      const ending = await agent.followWork(id, (line) => {
-        lines.push(hooks.actionLog(line));
-      });
-      await Promise.all(lines);
+      const ending = await followPatiently(
+        (onLine) => agent.followWork(id, onLine),
+        (line) => hooks.actionLog(line),
+      );
       if (ending.outcome === 'done') return toUnits(ending.result);
       throw new OperatorError({ code: `${kind}-failed`, message: ending.message });
     },

@@ -1,0 +1,260 @@
+/**
+ * Backup and restore as an operator meets them: three units and the object store under the real
+ * controller. The tests follow one another on one deployment, like a day of that operator.
+ */
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, describe, test } from 'node:test';
+import { promisify } from 'node:util';
+import { charmArchive } from '../support/build.ts';
+import { startDeployment } from '../support/deployment.ts';
+import { findProcesses, killAndWait } from '../support/processes.ts';
+
+const run = promisify(execFile);
+
+interface TaskResult {
+  status: string;
+  message?: string;
+  log?: string[];
+  results?: Record<string, string>;
+}
+
+describe('backup and restore', async () => {
+  const model = await startDeployment({ model: { 'update-status-hook-interval': '1h' } });
+  after(() => model.end());
+
+  const act = async (unit: string, action: string, ...params: string[]): Promise<TaskResult> => {
+    const words = ['run', unit, action, ...params, '--wait', '5m', '--format', 'json'];
+    const { stdout } = await model.pgcharm(words, { mayFail: true, timeoutMs: 320_000 });
+    const answer = JSON.parse(stdout) as Record<string, TaskResult>;
+    const result = answer[unit];
+    assert.ok(result, stdout);
+    return result;
+  };
+  const refused = async (params: string[]): Promise<string> => {
+    const { status, message } = await act('postgresql/1', 'restore', ...params);
+    assert.equal(status, 'failed');
+    return message ?? '';
+  };
+  const succeed = async (unit: string, action: string, ...params: string[]) => {
+    const result = await act(unit, action, ...params);
+    assert.equal(result.status, 'completed', JSON.stringify(result));
+    return result.results ?? {};
+  };
+  const psql = async (unit: number, text: string): Promise<string> => {
+    const program = join(model.root, 'agents', `unit-postgresql-${unit}`, 'pg/bin/psql');
+    return (await run(program, ['-Atc', text])).stdout.trim();
+  };
+  const primary = async (): Promise<number> => {
+    for (const unit of [0, 1, 2]) {
+      const role = await psql(unit, 'SELECT pg_is_in_recovery()').catch(() => 'down');
+      if (role === 'f') return unit;
+    }
+    throw new Error('no unit is primary');
+  };
+  const write = async (fact: string) =>
+    psql(await primary(), `INSERT INTO facts VALUES ('${fact}')`);
+  const facts = (unit: number) => psql(unit, "SELECT string_agg(t, ' ' ORDER BY t) FROM facts");
+  const now = async () =>
+    psql(
+      await primary(),
+      "SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')",
+    );
+  /** The same rows on every unit, all replicas streaming, nothing of before left. */
+  const settled = async (expected: string) => {
+    await model.until(`every unit has ${expected}`, async () => {
+      const all = await Promise.all([0, 1, 2].map((unit) => facts(unit).catch(() => 'down')));
+      return all.every((found) => found === expected) ? true : undefined;
+    });
+    const streaming = await psql(
+      await primary(),
+      "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'",
+    );
+    assert.equal(streaming, '2');
+    for (const dir of ['data', 'logs']) {
+      const { stdout } = await run('find', [
+        ...[join(model.root, 'storage', dir), '-maxdepth', '4', '-name', '*.before-*'],
+      ]);
+      assert.equal(stdout, '');
+    }
+  };
+  const objects = async () => {
+    const base = join(model.root, 'storage/data');
+    const { stdout } = await run('find', [base, '-maxdepth', '2', '-name', 'objects']);
+    return join(stdout.trim(), 'backups/postgresql');
+  };
+
+  test('three units and a store become active, with WAL in the archive', async () => {
+    await model.pgcharm([
+      ...['deploy', charmArchive('postgresql'), '-n', '3', '--config', 'profile=testing'],
+    ]);
+    const none = await act('postgresql/0', 'list-backups').catch((error: Error) => error);
+    assert.match(
+      JSON.stringify(none),
+      /Relation with s3-integrator charm missing|not found|failed/,
+    );
+    await model.pgcharm(['deploy', charmArchive('object-store')]);
+    await model.pgcharm('integrate postgresql:s3-parameters object-store:s3');
+    await model.active(['postgresql', 'object-store']);
+    await model.until('WAL archived', async () => {
+      const unit = await primary();
+      const command = await psql(unit, 'SHOW archive_command').catch(() => '');
+      if (!command.includes('archive-push')) return undefined;
+      const last = await psql(unit, 'SELECT last_archived_wal FROM pg_stat_archiver');
+      return last === '' ? undefined : true;
+    });
+    await psql(await primary(), 'CREATE TABLE facts (t text)');
+  });
+
+  test('nothing can be restored before there is a backup', async () => {
+    assert.match(await refused(['restore-to-time=latest']), /the repository holds no backup/);
+  });
+
+  test('a backup is made from a replica and listed on any unit', async () => {
+    await write('base');
+    const { log, results } = await act('postgresql/1', 'create-backup');
+    assert.equal(results?.['backup-status'], 'backup created');
+    assert.match((log ?? []).join('\n'), /replay on the standby reached/);
+    const { backups = '' } = await succeed('postgresql/2', 'list-backups');
+    const last = backups.trimEnd().split('\n').at(-1) ?? '';
+    assert.equal(last.split(' ')[0], results?.['backup-id']);
+    assert.match(last, /full backup +\| finished/);
+  });
+
+  test('an incremental backup on the primary; a job to look at later; its agent killed', async () => {
+    const unit = `postgresql/${await primary()}`;
+    await succeed(unit, 'create-backup', 'type=incremental');
+    const started = await succeed(unit, 'create-backup', 'type=full', 'wait=0');
+    const id = started['job-id'] ?? '';
+    const dir = unit.replace('/', '-');
+    const agents = findProcesses(model.root, `unit-${dir}/pg/agent`, '--dir');
+    assert.ok(agents.length > 0);
+    await killAndWait(agents);
+    await model.until('the backup done', async () => {
+      const job = await act(unit, 'show-job', `job-id=${id}`);
+      return job.results?.['backup-status'] === 'backup created' ? true : undefined;
+    });
+  });
+
+  const asked: [name: string, params: string[], reason: RegExp][] = [
+    ['nothing', [], /Either backup-id or restore-to-time/],
+    ['a word', ['restore-to-time=yesterday'], /Bad restore-to-time format/],
+    ['an unknown backup', ['backup-id=2020-01-01T00:00:00Z'], /Invalid backup-id/],
+    ['the time before the first backup', ['restore-to-time=2020-01-01 00:00:00'], /first backup/],
+    ['the future', ['restore-to-time=2099-01-01 00:00:00'], /lies in the future/],
+  ];
+  for (const [name, params, reason] of asked) {
+    test(`refuses ${name}, and nothing is touched`, async () => {
+      const postmaster = () => psql(0, 'SELECT pg_postmaster_start_time()');
+      const before = await postmaster();
+      assert.match(await refused(params), reason);
+      assert.equal(await postmaster(), before);
+    });
+  }
+
+  test('restores to a moment, asked on a replica, and every unit follows', async () => {
+    await write('one');
+    const moment = await now();
+    await write('two');
+    const replica = ((await primary()) + 1) % 3;
+    const results = await succeed(`postgresql/${replica}`, 'restore', `restore-to-time=${moment}`);
+    assert.equal(results['restore-status'], 'restore finished');
+    await settled('base one');
+    await model.active(['postgresql']);
+  });
+
+  test('goes on when the agent that leads the restore is killed', async () => {
+    await write('three');
+    const unit = `postgresql/${await primary()}`;
+    const restoring = act(unit, 'restore', 'restore-to-time=latest');
+    const dir = unit.replace('/', '-');
+    await model.until('the restore at work', async () => {
+      const jobs = join(model.root, 'agents', `unit-${dir}`, 'pg/jobs');
+      const names = await readdir(jobs).catch(() => []);
+      return names.some((name) => name.includes('-restore-')) ? true : undefined;
+    });
+    await killAndWait(findProcesses(model.root, `unit-${dir}/pg/agent`, '--dir'));
+    const { status, message } = await restoring;
+    assert.equal(status, 'completed', message);
+    await settled('base one three');
+  });
+
+  test('a restore that cannot succeed puts the old data back', async () => {
+    await write('four');
+    const archive = join(await objects(), 'archive/pgcharm.postgresql');
+    await write('five');
+    await succeed(`postgresql/${await primary()}`, 'create-backup');
+    await psql(await primary(), 'SELECT pg_switch_wal()');
+    await write('six');
+    const moment = await now();
+    await write('seven');
+    const segment = await psql(await primary(), 'SELECT pg_walfile_name(pg_current_wal_lsn())');
+    // What comes next reaches the archive only to vanish from it.
+    const vanish = setInterval(async () => {
+      const { stdout } = await run('find', [archive, '-name', `${segment}-*`]);
+      for (const file of stdout.split('\n').filter(Boolean)) await rm(file, { force: true });
+    }, 50);
+    try {
+      const failed = await act('postgresql/1', 'restore', `restore-to-time=${moment}`);
+      assert.equal(failed.status, 'failed');
+      assert.match(failed.message ?? '', /the archive ends before that moment/);
+    } finally {
+      clearInterval(vanish);
+    }
+    await settled('base five four one seven six three');
+    await model.active(['postgresql']);
+  });
+
+  test('restores a backup by its id', async () => {
+    const { backups = '' } = await succeed('postgresql/0', 'list-backups');
+    const rows = backups.split('\n').filter((line) => /full backup/.test(line));
+    const first = rows[0]?.split(' ')[0] ?? '';
+    await succeed('postgresql/0', 'restore', `backup-id=${first}`);
+    await settled('base');
+  });
+
+  test('a repository of somebody else is refused', async () => {
+    const mark = join(await objects(), 'model-uuid.txt._S3rver_object');
+    const own = await readFile(mark, 'utf8');
+    await writeFile(mark, 'somebody-else\n');
+    const message = await refused(['restore-to-time=latest']);
+    assert.match(message, /backups from another cluster/);
+    await writeFile(mark, own);
+  });
+
+  test('a wrong credential and a missing bucket are refused by name, and heal', async () => {
+    const id = (await model.pgcharm('exec --unit object-store/0 relation-ids s3')).stdout.trim();
+    const set = (text: string) =>
+      model.pgcharm(['exec', '--unit', 'object-store/0', `relation-set -r ${id} --app ${text}`]);
+    const said = async (pattern: RegExp) =>
+      model.until(`status ${pattern}`, async () => {
+        const all = Object.values(await model.units('postgresql'));
+        const messages = all.map((unit) => unit['workload-status'].message ?? '');
+        return messages.some((message) => pattern.test(message)) ? true : undefined;
+      });
+    await set('secret-key=wrong');
+    await said(/failed to access\/create the bucket.*refuses the credentials/);
+    assert.match(await refused(['restore-to-time=latest']), /refuses the credentials/);
+    await model.pgcharm('config object-store port=9001');
+    await model.active(['postgresql', 'object-store']);
+    const { backups = '' } = await succeed('postgresql/0', 'list-backups');
+    assert.match(backups, /full backup/);
+  });
+
+  test('without the relation nothing is archived and no key stays behind', async () => {
+    await model.pgcharm('remove-relation postgresql:s3-parameters object-store:s3');
+    await model.until('archiving is off', async () => {
+      const command = await psql(await primary(), 'SHOW archive_command').catch(() => '');
+      return command === '/bin/true' ? true : undefined;
+    });
+    await model.until('configurations are gone', async () => {
+      const { stdout } = await run('find', [
+        ...[join(model.root, 'agents'), '-name', 'pgbackrest.conf', '-path', '*/etc/*'],
+      ]);
+      return stdout === '' ? true : undefined;
+    });
+    await model.active(['postgresql']);
+  });
+});
