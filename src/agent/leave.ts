@@ -61,12 +61,16 @@ async function tryHandOver(leaving: Leaving, lines: string[]): Promise<string> {
   }
 }
 
-/** What the others would miss. Unknown counts as nothing: there is nobody to ask. */
+/**
+ * What the others would miss. While etcd or the cluster cannot be asked this unit counts as needed:
+ * a change of voters or of the primary looks like that for a moment.
+ */
 function remaining(world: AgentWorld, self: string): { primary: boolean; voter: boolean } {
-  const members = world.cluster.known ? world.cluster.value.members : [];
-  const voters = world.etcd.known ? world.etcd.value.members : [];
+  const { cluster, etcd } = world;
   return {
-    primary: members.some(({ name, role }) => name === self && role === 'primary'),
-    voter: voters.some(({ name }) => name === self),
+    primary: cluster.known
+      ? cluster.value.members.some(({ name, role }) => name === self && role === 'primary')
+      : false,
+    voter: !etcd.known || etcd.value.members.some(({ name }) => name === self),
   };
 }

@@ -48,7 +48,7 @@ export function wantedMembers(world: Snapshot): string[] {
   );
 }
 
-function isRemoval(move: Decision): move is Decision & { kind: 'remove-voter' } {
+function isRemoval(move: Decision): move is Extract<Decision, { kind: 'remove-voter' }> {
   return move.type === 'step' && move.kind === 'remove-voter';
 }
 
@@ -93,22 +93,45 @@ export function nextMove(
   if (wanted.length === 0) return undefined;
   const isWanted = ({ peerUrl: url }: EtcdMember) => wanted.some((unit) => unit.peerUrl === url);
 
-  const learner = members.find((member) => member.learner);
-  const extra = voting.filter((member) => !isWanted(member));
   const silent = voting.filter((member) => !member.healthy);
   const lost = silent.find((member) => !isWanted(member));
   if (lost !== undefined && canLose(voting, lost, silent)) {
     return remove(lost, 'it is lost, and another unit takes its place');
   }
   if (silent.length > 0) return undefined;
+  const learner = members.find((member) => member.learner);
   if (learner !== undefined) return settle(learner, isWanted(learner));
+  return exchange(voting, units, wanted, primary);
+}
+
+/**
+ * All voters answer: units that leave go first, as soon as one that stays is left to take over; then
+ * who is missing comes, then who is too many goes. The primary's voter goes last of all, for its
+ * Patroni may know no other: a primary that leaves hands its role over before.
+ */
+function exchange(
+  voting: readonly EtcdMember[],
+  units: readonly Candidate[],
+  wanted: readonly Candidate[],
+  primary: string | undefined,
+): Decision | undefined {
+  const at =
+    ({ peerUrl: url }: EtcdMember) =>
+    (unit: Candidate) =>
+      unit.peerUrl === url;
+  const staying = voting.filter((member) => units.some(at(member)));
+  const leaving = voting.filter((member) => !staying.includes(member) && member.name !== primary);
+  const goes = leaving.at(-1);
+  if (goes !== undefined && staying.length > 0) return remove(goes, 'its unit leaves');
   const missing = wanted.find((unit) => !voting.some((member) => member.peerUrl === unit.peerUrl));
   if (missing !== undefined) {
     const { member, peerUrl: url } = missing;
     return step('add-learner', { member, peerUrl: url }, 'it shall hold a voter');
   }
-  const superfluous = extra.at(-1);
-  return superfluous && remove(superfluous, 'there are more voters than units need');
+  // Where one is to be left it stands beside the primary: not before it is known who that is.
+  if (wanted.length === 1 && !units.some((unit) => unit.member === primary)) return undefined;
+  const last = staying.filter((member) => !wanted.some(at(member))).at(-1);
+  return last && remove(last, 'there are more voters than units need');
 }
 
 function settle(learner: EtcdMember, isWanted: boolean): Decision | undefined {
@@ -146,7 +169,7 @@ function wantedVoters(
   const count = voterCount(usable.length);
   const rank = (unit: Candidate): number => {
     const member = memberAt(unit);
-    if (count === 1 && unit.member === primary) return 0;
+    if (unit.member === primary && (count === 1 || member !== undefined)) return 0;
     if (member === undefined) return unit.ready ? 2 : 4;
     // A voter that is only away for a moment keeps its place.
     return member.healthy || member.silentMs <= LOST_AFTER_MS ? 1 : 3;
