@@ -16,12 +16,12 @@ export interface Refused {
 export interface Action<World, Steps, Params> {
   readonly name: string;
   /** Throws an Error whose message names the parameter, the value and what is allowed. */
-  readonly parse: (raw: Record<string, unknown>) => Params;
-  readonly plan: (world: World, params: Params) => Accepted<Steps> | Refused;
+  parse(raw: Record<string, unknown>): Params;
+  plan(world: World, params: Params): Accepted<Steps> | Refused;
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: the table holds actions of any parameters; each parses its own.
-export type AnyAction<World, Steps> = Action<World, Steps, any>;
+/** An action of whatever parameters: only what its own `parse` gave may go into its `plan`. */
+export type AnyAction<World, Steps> = Action<World, Steps, unknown>;
 
 export function accept<Steps>(
   steps: Decision<Steps>[],

@@ -48,7 +48,7 @@ export function isStep<Steps>(
   return decision.type === 'step';
 }
 
-/** The status that findings amount to: the gravest level, its first finding; none at all is active. */
+/** The status that findings amount to: the gravest level's first; none at all is active. */
 export function statusOf(findings: readonly Finding[]): { status: FindingLevel; message: string } {
   for (const level of LEVELS) {
     const worst = findings.find((candidate) => candidate.level === level);
