@@ -64,6 +64,7 @@ function votingUrls(world: Snapshot): string[] | undefined {
     ),
   );
   const wanted = wantedMembers(world);
+  if (wanted === undefined) return undefined;
   const staying = started.filter(({ member }) => wanted.includes(member));
   const urls = (staying.length === 0 ? started : staying).map(({ address }) => clientUrl(address));
   return urls.length === 0 ? undefined : urls;

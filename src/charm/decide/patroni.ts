@@ -37,7 +37,11 @@ export const patroni: Decider = (world) => {
   if (service === undefined) return write;
   if (service.running) {
     const inForce = text ?? written ?? '';
-    return [...write, ...followEtcd(world, service), ...reload(service.loaded, inForce)];
+    const renewed = followEtcd(world, service);
+    const restarts = renewed.some(
+      (each) => each.type === 'step' && each.kind === 'restart-service',
+    );
+    return [...write, ...renewed, ...(restarts ? [] : reload(service.loaded, inForce))];
   }
   return [...write, ...start(world, service.wantedUp)];
 };

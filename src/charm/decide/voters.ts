@@ -38,14 +38,16 @@ export const voters: Decider = (world) => {
   return [move];
 };
 
-/** Names of the members that shall hold voters; empty while etcd is not known. */
-export function wantedMembers(world: Snapshot): string[] {
+/** Names of the members that shall hold voters; undefined while that cannot be said. */
+export function wantedMembers(world: Snapshot): string[] | undefined {
   const etcd = probe(world, 'etcd');
-  if (!etcd.known) return [];
+  const primary = primaryOf(world)?.member;
+  if (!etcd.known) return undefined;
   const voting = etcd.value.members.filter((member) => !member.learner);
-  return wantedVoters(voting, candidates(world), primaryOf(world)?.member).map(
-    ({ member }) => member,
-  );
+  const wanted = wantedVoters(voting, candidates(world), primary);
+  // Of several the one beside the primary is left: not before it is known who that is.
+  if (wanted.length === 1 && voting.length > 1 && primary === undefined) return undefined;
+  return wanted.map(({ member }) => member);
 }
 
 function isRemoval(move: Decision): move is Extract<Decision, { kind: 'remove-voter' }> {
@@ -99,6 +101,8 @@ export function nextMove(
     return remove(lost, 'it is lost, and another unit takes its place');
   }
   if (silent.length > 0) return undefined;
+  // Where one is to be left it stands beside the primary: not before it is known who that is.
+  if (wanted.length === 1 && primary === undefined) return undefined;
   const learner = members.find((member) => member.learner);
   if (learner !== undefined) return settle(learner, isWanted(learner));
   return exchange(voting, units, wanted, primary);
@@ -128,7 +132,6 @@ function exchange(
     const { member, peerUrl: url } = missing;
     return step('add-learner', { member, peerUrl: url }, 'it shall hold a voter');
   }
-  // Where one is to be left it stands beside the primary: not before it is known who that is.
   if (wanted.length === 1 && !units.some((unit) => unit.member === primary)) return undefined;
   const last = staying.filter((member) => !wanted.some(at(member))).at(-1);
   return last && remove(last, 'there are more voters than units need');

@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import http from 'node:http';
 import https from 'node:https';
 import { createInterface } from 'node:readline';
+import { systemCode } from '../../../lib/std/errors.ts';
 
 export interface TlsFiles {
   ca: string;
@@ -76,7 +77,17 @@ export function createHttp(options: HttpOptions = {}): HttpPort {
     return outgoing;
   };
   return {
-    request: (request) => whole(open(request), request.timeoutMs),
+    async request(request) {
+      const outgoing = open(request);
+      try {
+        return await whole(outgoing, request.timeoutMs);
+      } catch (error) {
+        // The other side closed a kept connection just as it was used again.
+        const stale = outgoing.reusedSocket && systemCode(error) === 'ECONNRESET';
+        if (!stale || request.method !== 'GET') throw error;
+        return await whole(open(request), request.timeoutMs);
+      }
+    },
     async stream(request) {
       // A connection of its own, so that long streams never use up the shared ones.
       const own = secure ? new https.Agent(secure) : new http.Agent();
