@@ -9,7 +9,7 @@ import { existsSync, readFileSync, statSync } from 'node:fs';
 import { chown, mkdir, rm, writeFile } from 'node:fs/promises';
 import { request } from 'node:https';
 import { connect } from 'node:net';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
 interface Member {
@@ -69,11 +69,11 @@ async function empty(member: Member, members: readonly Member[], dcs: unknown): 
   const wal = patroni.bootstrap.initdb.flatMap((option) =>
     typeof option === 'string' ? [] : (option['waldir'] ?? []),
   );
-  for (const path of [patroni.postgresql.data_dir, ...wal, join(dir, 'etcd')]) {
+  const servers = [patroni.postgresql.data_dir, ...wal, join(dir, 'etcd'), join(dir, 'run')];
+  for (const path of servers) {
     await rm(path, { recursive: true, force: true });
     await mkdir(path, { recursive: true, mode: 0o700 });
     await chown(path, owner.uid, owner.gid);
-    await chown(dirname(path), owner.uid, owner.gid);
   }
   if (etcd !== undefined)
     await rewrite(join(dir, 'etc', 'etcd.yaml'), foundingConfig(etcd, members));
