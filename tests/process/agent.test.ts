@@ -114,10 +114,12 @@ describe('agent', () => {
 
   test('a pooler that is restarted serves without an agent; the agent finds it so', async () => {
     const primary = await harness.primary();
+    const ini = () => readFileSync(harness.file(0, 'etc', 'pgbouncer.ini'), 'utf8');
+    const before = await harness.until('alias with both replicas', async () => {
+      return /^shop_readonly = host=[\d.]+,[\d.]+ /m.test(ini()) ? ini() : undefined;
+    });
     await harness.cluster.end('pgbouncer-0', 'SIGKILL');
     await harness.cluster.end('agent-0', 'SIGKILL');
-    const ini = () => readFileSync(harness.file(0, 'etc', 'pgbouncer.ini'), 'utf8');
-    const before = ini();
     harness.cluster.startPgbouncer(0);
     await harness.allRoutedTo(primary);
     harness.startAgent(0);

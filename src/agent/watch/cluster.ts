@@ -10,6 +10,7 @@ import type { Clients } from '../clients.ts';
 import { memberOf } from '../decide/cluster.ts';
 import type { Facts } from '../facts.ts';
 import { Loop } from '../loop.ts';
+import { Steady } from './steady.ts';
 
 const QUICK_MS = 200;
 const CALM_MS = 1000;
@@ -27,6 +28,7 @@ export interface ClusterWatch {
 export function watchCluster(facts: Facts, clients: Clients, log: Log): ClusterWatch {
   let changedAt = Date.now();
   let configAt = 0;
+  const steady = new Steady();
   let slow: { dynamic: Record<string, unknown>; initialized: string | undefined } | undefined;
 
   const observe = async (): Promise<Observed<ClusterView>> => {
@@ -63,7 +65,8 @@ export function watchCluster(facts: Facts, clients: Clients, log: Log): ClusterW
       leaderless(facts) || Date.now() - changedAt < QUICK_FOR_MS ? QUICK_MS : CALM_MS,
     async run() {
       const before = shape(facts.now.patroni);
-      const seen = await observe().catch((error: unknown) => unknown(messageOf(error)));
+      const answer = await observe().catch((error: unknown) => unknown(messageOf(error)));
+      const seen = steady.settle(facts.now.patroni, answer);
       facts.set('patroni', seen);
       if (shape(seen) !== before) changedAt = Date.now();
     },

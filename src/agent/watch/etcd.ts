@@ -9,16 +9,18 @@ import type { EtcdPeer, EtcdPort, EtcdStatus } from '../../charm/workload/ports.
 import type { Clients } from '../clients.ts';
 import type { Facts } from '../facts.ts';
 import { Loop } from '../loop.ts';
+import { Steady } from './steady.ts';
 
 const CALM_MS = 5000;
 const QUICK_MS = 1000;
-const STATUS_TIMEOUT_MS = 1000;
+const STATUS_TIMEOUT_MS = 2000;
 /** etcd promotes a learner whose match index is at least 90 % of the leader's (server.go). */
 const IN_SYNC_RATIO = 0.9;
 
 export function watchEtcd(facts: Facts, clients: Clients, log: Log): Loop {
   /** When each member answered last; for one that never did, when it was seen first. */
   const answeredAt = new Map<string, number>();
+  const steady = new Steady();
 
   const observe = async () => {
     const etcd = clients.etcd();
@@ -51,7 +53,8 @@ export function watchEtcd(facts: Facts, clients: Clients, log: Log): Loop {
     log,
     everyMs: () => (settled(facts) ? CALM_MS : QUICK_MS),
     async run() {
-      facts.set('etcd', await observe().catch((error: unknown) => unknown(messageOf(error))));
+      const seen = await observe().catch((error: unknown) => unknown(messageOf(error)));
+      facts.set('etcd', steady.settle(facts.now.etcd, seen));
     },
   });
 }

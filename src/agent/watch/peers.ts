@@ -6,11 +6,13 @@ import { known, type Observed, type PeerView, unknown } from '../../charm/model/
 import type { Clients } from '../clients.ts';
 import type { Facts } from '../facts.ts';
 import { Loop } from '../loop.ts';
+import { Steady } from './steady.ts';
 
 const EVERY_MS = 2000;
 const TIMEOUT_MS = 1500;
 
 export function watchPeers(facts: Facts, clients: Clients, log: Log): Loop {
+  const steadies = new Map<string, Steady>();
   const ask = async (member: Member): Promise<Observed<PeerView>> => {
     try {
       const url = clients.peerUrl(member, '/v1/peer');
@@ -30,7 +32,13 @@ export function watchPeers(facts: Facts, clients: Clients, log: Log): Loop {
       const { members, unit } = clients.desired;
       const others = members.filter((member) => member.unit !== unit.name);
       const answers = await Promise.all(
-        others.map(async (member) => [member.unit, await ask(member)] as const),
+        others.map(async (member) => {
+          const { unit } = member;
+          const steady = steadies.get(unit) ?? new Steady();
+          steadies.set(unit, steady);
+          const before = facts.now.peers[unit] ?? unknown('not asked yet');
+          return [unit, steady.settle(before, await ask(member))] as const;
+        }),
       );
       facts.set('peers', Object.fromEntries(answers));
     },
