@@ -29,7 +29,8 @@ const MAX_CONNECTIONS = 512;
 
 /** Listens until the process is told to end. @throws the error of a failed listen */
 export async function serveStore(configPath: string, log: Log): Promise<Server> {
-  let config = await readConfig(configPath);
+  const first = await readConfig(configPath);
+  let { config } = first;
   const front = createFront({
     storage: openStorage(config.directory),
     directory: config.directory,
@@ -49,7 +50,7 @@ export async function serveStore(configPath: string, log: Log): Promise<Server> 
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject).listen(config.port, config.address, resolve);
   });
-  watch(configPath, log, (next) => {
+  const stop = watch(configPath, { seen: first.stamp, log }, (next) => {
     const moved = next.address !== config.address || next.port !== config.port;
     if (moved || next.directory !== config.directory) {
       log.info('the address or directory has changed: ending, to be started there');
@@ -60,7 +61,8 @@ export async function serveStore(configPath: string, log: Log): Promise<Server> 
     config = next;
     server.setSecureContext(tlsOf(next));
     log.info('configuration read again', { keys: Object.keys(next.keys).length });
-  }).then((stop) => server.once('close', stop));
+  });
+  server.once('close', stop);
   return server;
 }
 
@@ -68,23 +70,35 @@ function tlsOf(config: ServerConfig) {
   return { cert: config.certificate, key: config.privateKey, minVersion: 'TLSv1.2' as const };
 }
 
-async function readConfig(path: string): Promise<ServerConfig> {
-  return JSON.parse(await readFile(path, 'utf8')) as ServerConfig;
+interface Reading {
+  config: ServerConfig;
+  /** What the file was when it was read; taken before, so that no later change is missed. */
+  stamp: string;
+}
+
+async function readConfig(path: string): Promise<Reading> {
+  const stamp = await stampOf(path);
+  return { stamp, config: JSON.parse(await readFile(path, 'utf8')) as ServerConfig };
+}
+
+async function stampOf(path: string): Promise<string> {
+  const { mtimeMs, ino } = await stat(path);
+  return `${mtimeMs}:${ino}`;
 }
 
 /** Looks at the file's time: it is replaced as a whole, which a watch by inode would lose. */
-async function watch(path: string, log: Log, changed: (config: ServerConfig) => void) {
-  const stampOf = async () => {
-    const { mtimeMs, ino } = await stat(path);
-    return `${mtimeMs}:${ino}`;
-  };
-  let seen = await stampOf();
+function watch(
+  path: string,
+  { seen, log }: { seen: string; log: Log },
+  changed: (config: ServerConfig) => void,
+): () => void {
+  let known = seen;
   const timer = setInterval(async () => {
     try {
-      const stamp = await stampOf();
-      if (stamp === seen) return;
-      seen = stamp;
-      changed(await readConfig(path));
+      if ((await stampOf(path)) === known) return;
+      const { stamp, config } = await readConfig(path);
+      known = stamp;
+      changed(config);
     } catch (error) {
       log.warning(`cannot read the configuration again: ${messageOf(error)}`);
     }
