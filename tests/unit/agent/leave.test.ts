@@ -42,7 +42,7 @@ function situation(state: { primary: string; voters: string[] }, change: Partial
   return { leaving, asked };
 }
 
-test('the primary and voter hands the role over, then asks for its voter to be removed', async () => {
+test('the primary hands the role over, then asks for its voter to be removed', async () => {
   const { leaving, asked } = situation({ primary: 'a', voters: ['a'] });
   const report = await leave(leaving, 10_000);
   assert.deepEqual([report.complete, asked], [true, ['hand over', 'wake']]);

@@ -1,4 +1,4 @@
-/** The parts that watches share: loops, probes that fail once, who leads etcd, what a file holds. */
+/** What watches share: loops, probes that fail once, who leads etcd, what a file holds. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { logTo } from '../../../lib/std/log.ts';
@@ -13,7 +13,7 @@ import { aMember, clusterOf } from './cluster.ts';
 describe('loop', () => {
   const log = logTo(() => undefined);
 
-  test('nudges during a run make one more; fresh() answers after a run that began later', async () => {
+  test('nudges during a run make one more; fresh() waits for a run that began later', async () => {
     let runs = 0;
     let gate = Promise.withResolvers<void>();
     const run = async () => {
