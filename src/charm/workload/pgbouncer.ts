@@ -50,7 +50,8 @@ function renderIni(desired: Desired, content: PoolerContent): string {
     ['listen_port', pooler.port],
     ['unix_socket_dir', paths.run],
     ['unix_socket_mode', '0700'],
-    ['pidfile', `${paths.run}/pgbouncer.pid`],
+    // No pidfile: runsv knows the process, and a stale file whose number lives on as another
+    // process would keep PgBouncer from starting after a power cut.
     ['auth_type', 'hba'],
     ['auth_file', `${paths.etc}/userlist.txt`],
     ['auth_hba_file', `${paths.etc}/pgbouncer-hba.conf`],
