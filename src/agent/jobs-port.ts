@@ -1,14 +1,7 @@
 /** What the agent needs of jobs: long work in processes of its own that outlive the agent. */
-import { OperatorError } from '../../lib/std/errors.ts';
 import type { Log } from '../../lib/std/log.ts';
 import type { Desired } from '../charm/model/desired.ts';
-import {
-  type AgentWorld,
-  type JobView,
-  type Observed,
-  type RepositoryView,
-  unknown,
-} from '../charm/model/world.ts';
+import type { AgentWorld, JobView, Observed, RepositoryView } from '../charm/model/world.ts';
 import type { Ending } from '../charm/workload/ports.ts';
 
 export interface Jobs {
@@ -33,24 +26,4 @@ export interface JobsContext {
   readonly log: Log;
   /** To be called when a job has ended or the view of the repository has changed. */
   changed(): void;
-}
-
-/** While nothing on this unit can run jobs: there are none, and none can be started. */
-export const noJobs: Jobs = {
-  list: () => [],
-  start: async (kind) => {
-    throw noSuchJob(`cannot start a ${kind} job: this agent runs no jobs`);
-  },
-  follow: async (id) => {
-    throw noSuchJob(`cannot follow job ${id}: there is none of that id`);
-  },
-  cancel: async (id) => {
-    throw noSuchJob(`cannot cancel job ${id}: there is none of that id`);
-  },
-  repository: () => unknown('no backup store is related'),
-  close: () => undefined,
-};
-
-function noSuchJob(message: string): OperatorError {
-  return new OperatorError({ code: 'no-such-job', message, retry: 'never' });
 }

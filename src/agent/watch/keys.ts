@@ -23,17 +23,11 @@ export class KeyWatch {
   readonly #log: Log;
   #stop = new AbortController();
   #ended: Promise<void> | undefined;
-  #live = false;
 
   constructor(clients: Clients, listeners: KeyListeners, log: Log) {
     this.#clients = clients;
     this.#listeners = listeners;
     this.#log = log;
-  }
-
-  /** Whether every change is being seen at this moment. */
-  get live(): boolean {
-    return this.#live;
   }
 
   /** Begins, or begins anew with other endpoints. */
@@ -56,7 +50,6 @@ export class KeyWatch {
       } catch (error) {
         if (!signal.aborted) this.#log.debug('watch of etcd ended', { error: String(error) });
       }
-      this.#live = false;
       if (signal.aborted) return;
       await pause(RETRY_MS, signal);
     }
@@ -72,7 +65,6 @@ export class KeyWatch {
       {
         keys,
         onReady: () => {
-          this.#live = true;
           // What changed before the watch stood has to be read once.
           this.#listeners.config();
           this.#listeners.work();

@@ -70,8 +70,6 @@ export function createPatroni(options: PatroniOptions): PatroniPort {
     patchConfig: (json) => change({ method: 'PATCH', path: '/config', json, timeoutMs: 10_000 }),
     switchover: (leader, candidate, timeoutMs) =>
       change({ method: 'POST', path: '/switchover', json: { leader, candidate }, timeoutMs }),
-    failover: (candidate, timeoutMs) =>
-      change({ method: 'POST', path: '/failover', json: { candidate }, timeoutMs }),
     restart: (timeoutMs) => change({ method: 'POST', path: '/restart', json: {}, timeoutMs }),
     reload: () => change({ method: 'POST', path: '/reload', timeoutMs: 10_000 }),
     reinitialize: () =>

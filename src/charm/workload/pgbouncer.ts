@@ -187,7 +187,6 @@ export function createPoolerAdmin(target: ConsoleTarget): PoolerAdmin {
       }
     },
     resume,
-    close: async () => undefined,
   };
 }
 

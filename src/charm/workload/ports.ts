@@ -86,8 +86,6 @@ export interface PatroniPort {
   patchConfig(patch: Record<string, unknown>): Promise<void>;
   /** Answers when Patroni says that the new primary leads, or it cannot. */
   switchover(leader: string, candidate: string, timeoutMs: number): Promise<void>;
-  /** To a named member of a cluster that has no leader, or whose leader is given up. */
-  failover(candidate: string, timeoutMs: number): Promise<void>;
   restart(timeoutMs: number): Promise<void>;
   reload(): Promise<void>;
   /** Wipes and clones this replica again; Patroni answers at once and works on. */
@@ -137,7 +135,6 @@ export interface PoolerAdmin {
   pause(timeoutMs: number): Promise<void>;
   /** Safe to repeat, also when nothing is paused. */
   resume(): Promise<void>;
-  close(): Promise<void>;
 }
 
 /** A hook's view of its unit's agent. */

@@ -1,7 +1,7 @@
 /** SCRAM verifiers against one that PostgreSQL made. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { scramMatches, scramVerifier } from '../../../src/charm/workload/scram.ts';
+import { scramVerifier } from '../../../src/charm/workload/scram.ts';
 
 test('a verifier is what PostgreSQL makes of the same password and salt', async () => {
   // Made by PostgreSQL 15: CREATE ROLE ... PASSWORD 'secret'.
@@ -12,17 +12,13 @@ test('a verifier is what PostgreSQL makes of the same password and salt', async 
   assert.equal(await scramVerifier('secret', salt), made);
 });
 
-test('two verifiers of one password differ and both match it, and no other', async () => {
-  const [a, b] = [await scramVerifier('pass'), await scramVerifier('pass')];
+test('two verifiers of one password differ, and neither holds it', async () => {
+  const [a, b] = [await scramVerifier('secret'), await scramVerifier('secret')];
   assert.notEqual(a, b);
-  for (const verifier of [a, b]) {
-    assert.equal(await scramMatches('pass', verifier), true);
-    assert.equal(await scramMatches('Pass', verifier), false);
-  }
+  for (const verifier of [a, b]) assert.ok(!verifier.includes('secret'));
 });
 
-test('text that is no verifier matches nothing', async () => {
-  for (const text of ['', 'pass', 'md5abc', 'SCRAM-SHA-256$x:y$z', 'SCRAM-SHA-256$1:$:']) {
-    assert.equal(await scramMatches('pass', text), false, text);
-  }
+test('text that looks alike but is composed differently gives one verifier', async () => {
+  const salt = Buffer.alloc(16);
+  assert.equal(await scramVerifier('\u00e4', salt), await scramVerifier('a\u0308', salt));
 });
