@@ -40,6 +40,7 @@ export const serviceSteps: Families<ServiceSteps> = {
     lane: 'supervisor',
     priority: 45,
     async apply(_, tools) {
+      if (tools.world().services['patroni']?.running === false) await note(tools, 'patroni');
       await adapter(tools).ensureSupervisor();
       return undefined;
     },
@@ -55,7 +56,8 @@ export const serviceSteps: Families<ServiceSteps> = {
   },
   'stop-service': {
     lane: ({ name }) => `service ${name}`,
-    priority: 60,
+    // Before the supervisor starts: what must not run after a restart of the machine never does.
+    priority: 36,
     async apply({ name }, tools) {
       const services = adapter(tools);
       await services.down(name);
@@ -95,7 +97,7 @@ export const serviceSteps: Families<ServiceSteps> = {
   },
   'leave-cluster': {
     lane: 'departure',
-    priority: 50,
+    priority: 35,
     async apply({ timeoutMs }, { hooks, world }) {
       const report = await agentClient(world().layout.agentSocket).leave(timeoutMs);
       for (const line of report.lines) await hooks.log('INFO', line);
