@@ -88,7 +88,7 @@ function control({ directory }, command) {
 function isReplica({ directory }) {
   const config = join(directory, '..', '..', 'etc', 'patroni.yaml');
   if (!existsSync(config)) return false;
-  const data = /data_dir:\s*"?([^\s"]+)/.exec(readFileSync(config, 'utf8'))?.[1];
+  const data = /data_dir"?:\s*"?([^\s"]+)/.exec(readFileSync(config, 'utf8'))?.[1];
   return data !== undefined && existsSync(join(data, 'standby.signal'));
 }
 
