@@ -87,8 +87,10 @@ async function runAction<World, Steps, Tools>(
   const action = charm.actions.find((candidate) => candidate.name === name);
   if (action === undefined)
     return hooks.actionFail(`cannot run ${name}: this charm has no such action`);
+  const parsed = parseParams(action, await hooks.actionGet());
+  if ('refusal' in parsed) return hooks.actionFail(parsed.refusal);
+  const { params } = parsed;
   try {
-    const params: unknown = action.parse(await hooks.actionGet());
     const answer = action.plan(await charm.observe(tools), params);
     if (!answer.accepted) return await hooks.actionFail(answer.message);
     const results = { ...answer.results };
@@ -100,6 +102,18 @@ async function runAction<World, Steps, Tools>(
   } catch (error) {
     if (!(error instanceof OperatorError)) throw error;
     await hooks.actionFail(explain(error));
+  }
+}
+
+/** What an operator has mistyped is his to read, whatever kind of error says it. */
+function parseParams<World, Steps>(
+  action: AnyAction<World, Steps>,
+  raw: Record<string, unknown>,
+): { params: unknown } | { refusal: string } {
+  try {
+    return { params: action.parse(raw) };
+  } catch (error) {
+    return { refusal: messageOf(error) };
   }
 }
 

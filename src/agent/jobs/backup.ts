@@ -7,7 +7,7 @@ import { backupId, type Repository } from '../../charm/model/repository.ts';
 import type { BackupType } from '../../charm/workload/pgbackrest.ts';
 import type { ObjectStore } from '../../charm/workload/s3.ts';
 import type { JobContext, JobKind } from './kind.ts';
-import { readRepository } from './repository-facts.ts';
+import { foreignReason, OWNER_KEY, readRepository } from './repository-facts.ts';
 
 const TYPES: Readonly<Record<string, BackupType>> = {
   full: 'full',
@@ -28,7 +28,9 @@ export const backupJob: JobKind = async (context) => {
   const lines: string[] = [];
   try {
     await store.headBucket();
-    checkReady(asked, type, await readRepository(context, store));
+    const repository = await readRepository(context, store);
+    await refuseForeign(context, store, repository);
+    checkReady(asked, type, repository);
     await announce(context, store);
     const label = await run(context, type, (line) => {
       if (lines.length < MAX_LINES) lines.push(line);
@@ -51,6 +53,21 @@ export const backupJob: JobKind = async (context) => {
     store.close();
   }
 };
+
+async function refuseForeign(
+  context: JobContext,
+  store: ObjectStore,
+  repository: Repository,
+): Promise<void> {
+  const reason = foreignReason({
+    owner: await store.get(OWNER_KEY),
+    modelUuid: context.desired.unit.modelUuid,
+    repository,
+    systemIdentifier: undefined,
+  });
+  if (reason === undefined) return;
+  throw refusal(`the S3 repository has backups from another cluster: ${reason}`);
+}
 
 function checkReady(asked: string, type: BackupType, repository: Repository): void {
   if (repository.systemIdentifier === undefined) throw refusal('Stanza was not initialised');

@@ -3,7 +3,7 @@
  * The job copies from a replica where it can; the action only asks for it and tells its end.
  */
 import { type Action, accept, refuse } from '../../../lib/charm/action.ts';
-import { probe, type Snapshot } from '../model/snapshot.ts';
+import type { Snapshot } from '../model/snapshot.ts';
 import { type Steps, step } from '../model/steps.ts';
 import { backupObstacle } from './backup-obstacle.ts';
 
@@ -26,12 +26,7 @@ export const createBackup: Action<Snapshot, Steps, CreateBackup> = {
   plan(world, { type, waitMs }) {
     const obstacle = backupObstacle(world);
     if (obstacle !== undefined) return refuse('backup-refused', obstacle);
-    const view = probe(world, 'backup');
-    if (!view.known) return refuse('stanza-unknown', `Stanza was not initialised: ${view.reason}`);
-    if (view.value.stanza !== 'ok') {
-      const reason = view.value.message === '' ? '' : `: ${view.value.message}`;
-      return refuse('stanza-missing', `Stanza was not initialised${reason}`);
-    }
+    // What the repository is like the job finds out itself: this unit's view of it may be older.
     const params = { type };
     return accept([step('run-job', { kind: 'backup', params, waitMs }, 'an operator asked')]);
   },
