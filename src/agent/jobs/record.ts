@@ -68,15 +68,16 @@ export async function readJob(
   const job = await readJson<JobFile>(paths.job);
   if (job === undefined) return undefined;
   const { kind, startedAt } = job;
-  // The process before its outcome: it writes the outcome and then ends.
-  const running = await livingPid(paths.process);
+  // The process before its outcome: it writes the outcome and then ends. Read once, for a job that
+  // names its process between two looks would seem to have ended.
+  const named = await readJson<ProcessFile>(paths.process);
+  const running = await livingPid(named);
   const outcome = await readJson<OutcomeFile>(paths.outcome);
   if (outcome !== undefined) {
     const { state, endedAt, message, result } = outcome;
     return { id, kind, state, startedAt, endedAt, message, result, pid: undefined };
   }
-  const begun = (await readIfExists(paths.process)) !== undefined;
-  if (running !== undefined || (!begun && now - startedAt < BEGIN_MS)) {
+  if (running !== undefined || (named === undefined && now - startedAt < BEGIN_MS)) {
     const message = await lastLine(paths.log);
     const view = { id, kind, startedAt, endedAt: undefined, message, result: {} };
     return { ...view, state: 'running', pid: running };
@@ -93,8 +94,7 @@ export async function removeJob(directory: string, id: string): Promise<void> {
   await rm(jobPaths(directory, id).place, { recursive: true, force: true });
 }
 
-async function livingPid(file: string): Promise<number | undefined> {
-  const named = await readJson<ProcessFile>(file);
+async function livingPid(named: ProcessFile | undefined): Promise<number | undefined> {
   if (named === undefined) return undefined;
   return (await startTime(named.pid)) === named.ticks ? named.pid : undefined;
 }
