@@ -1,6 +1,7 @@
 /** Steps on the cluster as a whole: what all members share, and work that spans units. */
 
 import { OperatorError } from '../../../lib/std/errors.ts';
+import { differing } from '../model/merge.ts';
 import { PORTS } from '../model/patroni-config.ts';
 import { addresses, type Snapshot, unitOfMember } from '../model/snapshot.ts';
 import { agentClient } from '../workload/agent.ts';
@@ -14,7 +15,11 @@ export const clusterSteps: Families<'patch-dynamic' | 'start-work' | 'run-work'>
     lane: 'dynamic',
     priority: 55,
     async apply({ patch }, { world }) {
-      await withPatroni(world(), (patroni) => patroni.patchConfig(patch));
+      await withPatroni(world(), async (patroni) => {
+        // The snapshot may be older than the last patch; every patch makes all members reload.
+        const rest = differing(patch, await patroni.config());
+        if (rest !== undefined) await patroni.patchConfig(rest);
+      });
       return undefined;
     },
   },

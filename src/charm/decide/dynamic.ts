@@ -3,6 +3,7 @@
  * Leader only. Keys that are not the charm's are left alone.
  */
 import { digestOf } from '../../../lib/std/digest.ts';
+import { differing, isTree, type Tree } from '../model/merge.ts';
 import { dynamicConfig } from '../model/patroni-config.ts';
 import { probe } from '../model/snapshot.ts';
 import { type Decider, maintenance, step } from '../model/steps.ts';
@@ -41,27 +42,6 @@ export const rollingRestart: Decider = (world) => {
   ];
 };
 
-type Tree = Record<string, unknown>;
-
-/** What of `wanted` `actual` does not have, as a merge patch; undefined when it has everything. */
-export function differing(wanted: Tree, actual: Tree): Tree | undefined {
-  const patch: Tree = {};
-  for (const [key, value] of Object.entries(wanted)) {
-    const found = actual[key];
-    if (isTree(value)) {
-      const below = differing(value, isTree(found) ? found : {});
-      if (below !== undefined) patch[key] = below;
-    } else if (String(value) !== String(found)) {
-      patch[key] = value;
-    }
-  }
-  return Object.keys(patch).length === 0 ? undefined : patch;
-}
-
 function leaves(patch: Tree): string[] {
   return Object.entries(patch).flatMap(([key, value]) => (isTree(value) ? leaves(value) : [key]));
-}
-
-function isTree(value: unknown): value is Tree {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -10,11 +10,12 @@ import {
   clientUrl,
   type EtcdFacts,
   etcdFacts,
+  etcdMembers,
   peerUrl,
   publishedFacts,
   systemIdentifier,
 } from '../model/etcd-facts.ts';
-import { addresses, probe, type Snapshot } from '../model/snapshot.ts';
+import { addresses, type Snapshot } from '../model/snapshot.ts';
 import { blocked, type Decider, type Decision, step } from '../model/steps.ts';
 import type { EtcdMember } from '../model/world.ts';
 import { fileStep } from './file.ts';
@@ -56,10 +57,10 @@ function isOrphaned(world: Snapshot, facts: EtcdFacts): boolean {
  * others to go. Undefined while the members are not known.
  */
 function votingUrls(world: Snapshot): string[] | undefined {
-  const etcd = probe(world, 'etcd');
-  if (!etcd.known) return undefined;
+  const members = etcdMembers(world);
+  if (members === undefined) return undefined;
   const started = addresses(world).filter(({ address }) =>
-    etcd.value.members.some(
+    members.some(
       (member) => member.peerUrl === peerUrl(address) && !member.learner && member.name !== '',
     ),
   );
@@ -77,8 +78,7 @@ export const etcd: Decider = (world) => {
   const disk = etcdOnDisk(world);
   if (disk !== undefined && disk.epoch < facts.epoch)
     return leave(world, 'a later etcd is in force');
-  const view = probe(world, 'etcd');
-  const members = view.known ? view.value.members : undefined;
+  const members = etcdMembers(world);
   const self = members?.find((member) => member.peerUrl === peerUrl(own));
   if (self === undefined) {
     if (members !== undefined && !isFounder(facts, own)) {

@@ -5,8 +5,8 @@
  * it stands beside the primary. A change is made only while every voter answers, except to remove
  * one that is lost for good; whoever joins is a learner until it has caught up.
  */
-import { peerUrl } from '../model/etcd-facts.ts';
-import { addresses, memberOfUnit, primaryOf, probe, type Snapshot } from '../model/snapshot.ts';
+import { clientOf, etcdMembers, peerUrl } from '../model/etcd-facts.ts';
+import { addresses, memberOfUnit, primaryOf, type Snapshot } from '../model/snapshot.ts';
 import { type Decider, type Decision, step } from '../model/steps.ts';
 import type { EtcdMember } from '../model/world.ts';
 
@@ -26,13 +26,10 @@ export function voterCount(units: number): 1 | 3 | 5 {
 }
 
 export const voters: Decider = (world) => {
-  const etcd = probe(world, 'etcd');
-  if (!world.unit.isLeader || !etcd.known) return [];
-  const move = nextMove(etcd.value.members, candidates(world), primaryOf(world)?.member);
-  if (
-    move === undefined ||
-    (isRemoval(move) && !areReady(world, etcd.value.members, move.args.id))
-  ) {
+  const members = etcdMembers(world);
+  if (!world.unit.isLeader || members === undefined) return [];
+  const move = nextMove(members, candidates(world), primaryOf(world)?.member);
+  if (move === undefined || (isRemoval(move) && !areReady(world, members, move.args.id))) {
     return [];
   }
   return [move];
@@ -40,10 +37,10 @@ export const voters: Decider = (world) => {
 
 /** Names of the members that shall hold voters; undefined while that cannot be said. */
 export function wantedMembers(world: Snapshot): string[] | undefined {
-  const etcd = probe(world, 'etcd');
+  const members = etcdMembers(world);
   const primary = primaryOf(world)?.member;
-  if (!etcd.known) return undefined;
-  const voting = etcd.value.members.filter((member) => !member.learner);
+  if (members === undefined) return undefined;
+  const voting = members.filter((member) => !member.learner);
   const wanted = wantedVoters(voting, candidates(world), primary);
   // Of several the one beside the primary is left: not before it is known who that is.
   if (wanted.length === 1 && voting.length > 1 && primary === undefined) return undefined;
@@ -67,7 +64,7 @@ function areReady(world: Snapshot, members: readonly EtcdMember[], leavingId: st
     const reachable = unit === world.unit.name || answering[unit]?.known === true;
     const hosts = (bag?.['etcd-hosts'] ?? '').split(',').filter((url) => url !== '');
     if (!reachable || hosts.length === 0) return true;
-    return staying.some(({ peerUrl: url }) => hosts.includes(url.replace(/:2380$/, ':2379')));
+    return staying.some(({ peerUrl: url }) => hosts.includes(clientOf(url)));
   });
 }
 

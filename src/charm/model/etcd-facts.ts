@@ -6,7 +6,8 @@
  * because it may not be the leader; the highest epoch counts, so that members of an earlier one that
  * come back know that they are the past.
  */
-import type { Snapshot } from './snapshot.ts';
+import { probe, type Snapshot } from './snapshot.ts';
+import type { EtcdMember } from './world.ts';
 
 export interface EtcdFacts {
   epoch: number;
@@ -34,6 +35,24 @@ export function publishedFacts(world: Snapshot): EtcdFacts | undefined {
   const text = world.peers.app['etcd-endpoints'];
   if (text === undefined || text === '') return undefined;
   return { epoch: Number(world.peers.app['etcd-epoch'] ?? '1'), endpoints: text.split(',') };
+}
+
+/**
+ * Members of the etcd in force as the agent sees them; undefined while they are not known, or while
+ * the agent still looks at an etcd that another has replaced.
+ */
+export function etcdMembers(world: Snapshot): EtcdMember[] | undefined {
+  const view = probe(world, 'etcd');
+  const endpoints = etcdFacts(world)?.endpoints ?? [];
+  if (!view.known) return undefined;
+  const { members } = view.value;
+  const isInForce = ({ peerUrl: url }: EtcdMember) => endpoints.includes(clientOf(url));
+  return members.some(isInForce) ? members : undefined;
+}
+
+/** Client URL of the member with this peer URL. */
+export function clientOf(peer: string): string {
+  return peer.replace(/:2380$/, ':2379');
 }
 
 /** PostgreSQL's system identifier, once the first primary has been made; never changes again. */
