@@ -1,9 +1,10 @@
 /**
  * `npm test`: the whole proof, from a fresh clone: sets up as `npm start` does, then types, lint
- * and every layer of tests. `npm test -- [text…]` runs only files whose path holds one of the texts.
+ * and every layer of tests. `npm test -- [text…]` runs only files whose path holds one of the
+ * texts.
  *
- * Fails when a test fails and when a test left a process behind. The last line is
- * `N passed, N failed`.
+ * Fails when a test fails and when a test left a process behind. The last line is `N passed, N
+ * failed`.
  */
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,7 +1,7 @@
 /**
  * Stops the services of an installation in an order that loses nothing and makes no failover:
- * agents first, then poolers, replicas, primaries, etcd, and all others. Speaks to runsv through its
- * control files; what runs is found by the installation's directory.
+ * agents first, then poolers, replicas, primaries, etcd, and all others. Speaks to runsv through
+ * its control files; what runs is found by the installation's directory.
  */
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
