@@ -1,7 +1,9 @@
 /** The services of the unit as their supervisor has them. Asks files, starts no process. */
+import { stat } from 'node:fs/promises';
 import type { HookContext } from '../../../lib/contract/context.ts';
 import { readIfExists } from '../../../lib/std/files.ts';
 import type { Layout } from '../model/layout.ts';
+import { etcdHostsOf } from '../model/patroni-config.ts';
 import type { ServiceFacts, Snapshot } from '../model/snapshot.ts';
 import { loadedFile, startedWithFile, unitServices } from '../workload/services.ts';
 
@@ -13,13 +15,25 @@ export async function observeServices(
   const [states, supervised] = await Promise.all([services.list(), services.supervised()]);
   const facts = await Promise.all(
     Object.entries(states).map(async ([name, { running, wantedUp, spec }]) => {
-      const [loaded, hosts] = await Promise.all([
+      const [loaded, noted, learnt] = await Promise.all([
         readIfExists(loadedFile(layout, name)),
         readIfExists(startedWithFile(layout, name)),
+        name === 'patroni' ? learntHosts(layout.patroniConfig) : [],
       ]);
-      const startedWith = (hosts ?? '').split('\n').filter((url) => url !== '');
+      const hosts = (noted ?? '').split('\n').filter((url) => url !== '');
+      const startedWith = hosts.length === 0 ? [] : [...new Set([...hosts, ...learnt])];
       return [name, { running, wantedUp, spec, loaded, startedWith }] as [string, ServiceFacts];
     }),
   );
   return { services: Object.fromEntries(facts), supervised };
+}
+
+/** Patroni asks etcd for its members every ten `ttl` (dcs/etcd.py); 30 s is the longest we set. */
+const LEARNT_AFTER_MS = 330_000;
+
+/** Voters that a running Patroni has heard of since they became its configuration. */
+async function learntHosts(config: string): Promise<string[]> {
+  const written = await stat(config).catch(() => undefined);
+  if (written === undefined || Date.now() - written.mtimeMs < LEARNT_AFTER_MS) return [];
+  return etcdHostsOf((await readIfExists(config)) ?? '{"etcd3":{"hosts":[]}}');
 }
