@@ -43,7 +43,7 @@ export const patroni: Decider = (world) => {
     );
     return [...write, ...renewed, ...(restarts ? [] : reload(service.loaded, inForce))];
   }
-  return [...write, ...start(world, service.wantedUp)];
+  return [...write, ...publishHosts(world, service), ...start(world, service.wantedUp)];
 };
 
 /** The leader makes it known which database this application is; it stays that for good. */
@@ -79,11 +79,7 @@ export function wantedConfig(world: Snapshot): string | undefined {
 function followEtcd(world: Snapshot, service: ServiceFacts): Decision[] {
   const endpoints = etcdFacts(world)?.endpoints ?? [];
   const { startedWith } = service;
-  const known = { 'etcd-hosts': startedWith.join(',') };
-  const publish =
-    world.peers.own['etcd-hosts'] === known['etcd-hosts']
-      ? []
-      : [step('peer-set', { scope: 'unit', data: known }, 'the leader waits for it')];
+  const publish = publishHosts(world, service);
   if (startedWith.length === 0 || endpoints.some((url) => startedWith.includes(url))) {
     return publish;
   }
@@ -96,6 +92,14 @@ function followEtcd(world: Snapshot, service: ServiceFacts): Decision[] {
   if (interrupts) return publish;
   const why = 'no voter is left of those that it started with';
   return [step('restart-service', { name: 'patroni', signal: 'SIGKILL' }, why)];
+}
+
+/** Also while Patroni is just starting anew: no later event may come of itself. */
+function publishHosts({ peers }: Snapshot, { startedWith }: ServiceFacts): Decision[] {
+  const hosts = startedWith.join(',');
+  if (hosts === '' || peers.own['etcd-hosts'] === hosts) return [];
+  const data = { 'etcd-hosts': hosts };
+  return [step('peer-set', { scope: 'unit', data }, 'the leader waits for it')];
 }
 
 function reload(loaded: string | undefined, text: string): Decision[] {
