@@ -3,8 +3,8 @@
  * to one of them, then the old primary. A cluster of one is restarted in place.
  */
 import { OperatorError } from '../../../lib/std/errors.ts';
+import { bestCandidate } from '../../charm/model/candidate.ts';
 import type { ClusterMember } from '../../charm/model/world.ts';
-import { bestCandidate } from '../decide/candidate.ts';
 import { noPrimary } from './context.ts';
 import { hold, poolerTasks, release } from './hold.ts';
 import type { WorkContext, WorkKind } from './kind.ts';

@@ -4,8 +4,8 @@
  * find their effect there do nothing.
  */
 import { messageOf, OperatorError } from '../../../lib/std/errors.ts';
+import { bestCandidate, unfitness } from '../../charm/model/candidate.ts';
 import type { ClusterMember, ClusterView } from '../../charm/model/world.ts';
-import { bestCandidate, unfitness } from '../decide/candidate.ts';
 import { noPrimary } from './context.ts';
 import { hold, poolerTasks, release } from './hold.ts';
 import type { TaskContext, WorkContext, WorkKind } from './kind.ts';

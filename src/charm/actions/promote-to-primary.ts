@@ -1,12 +1,12 @@
 /**
  * `run postgresql/1 promote-to-primary scope=unit`: hands the primary role to this unit, which must
- * stream without lag. With `force=true` it also ends the wait for an etcd that is lost for good.
+ * stream with next to no lag (the work itself looks again and waits for the rest). With `force=true` it also ends the wait for an etcd that is lost for good.
  */
 import { type Action, accept, refuse } from '../../../lib/charm/action.ts';
+import { unfitness } from '../model/candidate.ts';
 import { clientUrl, etcdFacts, systemIdentifier } from '../model/etcd-facts.ts';
 import { primaryOf, probe, type Snapshot, unitOfMember } from '../model/snapshot.ts';
 import { type Steps, step } from '../model/steps.ts';
-import type { ClusterMember } from '../model/world.ts';
 
 interface Params {
   force: boolean;
@@ -45,14 +45,6 @@ export const promoteToPrimary: Action<Snapshot, Steps, Params> = {
     return accept([work], { primary: name, 'previous-primary': unitOfMember(primary.member) });
   },
 };
-
-/** What `running` says is not enough: a member that does not stream yet would lose rows. */
-function unfitness({ state, streaming, lagBytes }: ClusterMember): string | undefined {
-  if (!['running', 'streaming'].includes(state)) return `it is ${state}`;
-  if (!streaming) return 'it does not stream from the primary';
-  if (lagBytes === undefined) return 'how far it lags behind is not known';
-  return lagBytes === 0 ? undefined : `it lags behind by ${lagBytes} bytes; try again`;
-}
 
 /** Only where the lost voter was the only one, and its unit is not this one. */
 function withoutEtcd(world: Snapshot, force: boolean, reason: string) {

@@ -6,7 +6,7 @@ import {
   bestCandidate,
   MAX_CANDIDATE_LAG_BYTES,
   unfitness,
-} from '../../../src/agent/decide/candidate.ts';
+} from '../../../src/charm/model/candidate.ts';
 import { aMember, clusterOf, someMembers } from './cluster.ts';
 
 const fit = { streaming: true, lagBytes: 0 };

@@ -1,5 +1,5 @@
 /** Who may become primary, and who does it best. Pure. */
-import type { ClusterMember, ClusterView } from '../../charm/model/world.ts';
+import type { ClusterMember, ClusterView } from './world.ts';
 
 /** More than this behind, a switchover would stall writers for its catching up. */
 export const MAX_CANDIDATE_LAG_BYTES = 1024 * 1024;
