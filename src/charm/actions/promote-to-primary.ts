@@ -1,6 +1,7 @@
 /**
  * `run postgresql/1 promote-to-primary scope=unit`: hands the primary role to this unit, which must
- * stream with next to no lag (the work itself looks again and waits for the rest). With `force=true` it also ends the wait for an etcd that is lost for good.
+ * stream with next to no lag; the work itself looks again and waits for the rest. With `force=true`
+ * it also ends the wait for an etcd that is lost for good.
  */
 import { type Action, accept, refuse } from '../../../lib/charm/action.ts';
 import { unfitness } from '../model/candidate.ts';
