@@ -41,9 +41,11 @@ export function wantedMembers(world: Snapshot): string[] | undefined {
   const primary = primaryOf(world)?.member;
   if (members === undefined) return undefined;
   const voting = members.filter((member) => !member.learner);
-  const wanted = wantedVoters(voting, candidates(world), primary);
-  // Of several the one beside the primary is left: not before it is known who that is.
-  if (wanted.length === 1 && voting.length > 1 && primary === undefined) return undefined;
+  const units = candidates(world);
+  const wanted = wantedVoters(voting, units, primary);
+  // Of several the one beside the primary is left: not before that is a unit that stays.
+  const settled = units.some((unit) => unit.member === primary);
+  if (wanted.length === 1 && voting.length > 1 && !settled) return undefined;
   return wanted.map(({ member }) => member);
 }
 
