@@ -35,6 +35,7 @@ function aStore(change: Partial<World> = {}): World {
     service: undefined,
     supervised: false,
     portOpen: false,
+    failure: undefined,
     answers: 'nobody',
     ending: 'none',
     ...change,
@@ -161,6 +162,7 @@ describe('object-store', () => {
 
   const statuses: [name: string, change: Partial<World>, code: string][] = [
     ['another program on the port', { answers: 'other' }, 'port-in-use'],
+    ['a server that does not start', { answers: 'nobody', failure: 'EACCES' }, 'store-down'],
     ['a bucket that cannot be', { config: { bucket: 'A_b', port: 9000 } }, 'option-invalid'],
     ['a privileged port', { config: { bucket: 'backups', port: 80 } }, 'option-invalid'],
     ['no storage', { places: undefined }, 'no-storage'],

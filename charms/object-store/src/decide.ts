@@ -110,7 +110,7 @@ function server(world: World): Decision[] {
   return [...decisions, ...health(world)];
 }
 
-function health({ answers, service, address, config }: World): Decision[] {
+function health({ answers, failure, address, config }: World): Decision[] {
   if (answers === 'store') return [];
   if (answers === 'other') {
     const where = `port ${config.port} of ${address}`;
@@ -118,8 +118,8 @@ function health({ answers, service, address, config }: World): Decision[] {
     return [blocked('port-in-use', `another program listens on ${where}: ${cure}`)];
   }
   // Just started, it needs a moment; a hook does not wait for it.
-  if (service === undefined || service.running) return [];
-  return [maintenance('store-down', 'the server ends again and again: see its log')];
+  if (failure === undefined) return [];
+  return [maintenance('store-down', `the server does not start: ${failure}`)];
 }
 
 function publish(world: World): Decision[] {

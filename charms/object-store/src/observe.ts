@@ -72,6 +72,7 @@ export async function observe(tools: Tools): Promise<World> {
     },
     service: await services.state(SERVICE),
     supervised: await services.supervised(),
+    failure: await failureOf(join(root, 'log', SERVICE, 'current')),
     portOpen: ports.includes(`${port}/tcp`),
     answers:
       server === undefined || address === undefined
@@ -136,6 +137,13 @@ function isStillGood(certificate: string, ca: string, address: string): boolean 
   const fits = isIP(address) === 0 ? leaf.checkHost(address) : leaf.checkIP(address);
   const issued = leaf.verify(new X509Certificate(ca).publicKey);
   return issued && fits !== undefined && Date.parse(leaf.validTo) - Date.now() > RENEW_MS;
+}
+
+/** The last thing that the server says of its start, when that is why it did not. */
+async function failureOf(log: string): Promise<string | undefined> {
+  const lines = ((await readIfExists(log)) ?? '').split('\n');
+  const last = lines.findLast((line) => / (INFO serving|ERROR cannot serve: )/.test(line));
+  return / ERROR cannot serve: (.*)$/.exec(last ?? '')?.[1];
 }
 
 /** One hash over the built program: what the charm carries. */

@@ -29,6 +29,8 @@ export interface World {
     | undefined;
   readonly supervised: boolean;
   readonly portOpen: boolean;
+  /** Why the server could not start the last time it tried. */
+  readonly failure: string | undefined;
   /** Who answers on the address and port: this store, another program, or nobody. */
   readonly answers: 'store' | 'other' | 'nobody';
   readonly ending: 'none' | 'stop' | 'remove';
