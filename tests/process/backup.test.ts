@@ -68,11 +68,12 @@ describe('backup and restore', async () => {
       const all = await Promise.all([0, 1, 2].map((unit) => facts(unit).catch(() => 'down')));
       return all.every((found) => found === expected) ? true : undefined;
     });
-    const streaming = await psql(
-      await primary(),
-      "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'",
-    );
-    assert.equal(streaming, '2');
+    await model.until('both replicas stream', async () => {
+      const unit = await primary().catch(() => undefined);
+      if (unit === undefined) return undefined;
+      const text = "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'";
+      return (await psql(unit, text)) === '2' ? true : undefined;
+    });
     for (const dir of ['data', 'logs']) {
       const { stdout } = await run('find', [
         ...[join(model.root, 'storage', dir), '-maxdepth', '4', '-name', '*.before-*'],
@@ -168,13 +169,17 @@ describe('backup and restore', async () => {
   test('goes on when the agent that leads the restore is killed', async () => {
     await write('three');
     const unit = `postgresql/${await primary()}`;
-    const restoring = act(unit, 'restore', 'restore-to-time=latest');
     const dir = unit.replace('/', '-');
-    await model.until('the restore at work', async () => {
+    const restores = async () => {
       const jobs = join(model.root, 'agents', `unit-${dir}`, 'pg/jobs');
       const names = await readdir(jobs).catch(() => []);
-      return names.some((name) => name.includes('-restore-')) ? true : undefined;
-    });
+      return names.filter((name) => name.includes('-restore-')).length;
+    };
+    const earlier = await restores();
+    const restoring = act(unit, 'restore', 'restore-to-time=latest');
+    await model.until('the restore at work', async () =>
+      (await restores()) > earlier ? true : undefined,
+    );
     await killAndWait(findProcesses(model.root, `unit-${dir}/pg/agent`, '--dir'));
     const { status, message } = await restoring;
     assert.equal(status, 'completed', message);

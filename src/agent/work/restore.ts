@@ -283,6 +283,10 @@ async function undo(context: WorkContext, reason: string): Promise<void> {
   for (const other of others(context)) {
     await context.ask(other, 'start', {}, ASK_MS).catch(() => undefined);
   }
+  // Whoever asked hears of the failure when the cluster of before serves again.
+  await untilWritable(context, member.member).catch((error: unknown) =>
+    context.note(`after putting the old data back: ${messageOf(error)}`),
+  );
 }
 
 function chosen(context: WorkContext): Member {
