@@ -2,12 +2,13 @@
  * `npm run bench -- [--json] [id…]`: runs the chosen benchmarks, or all, and prints a table or an
  * array. Progress goes to stderr. Ends with 1 when a figure misses its target.
  */
+import { backupRatio } from './backup-ratio.ts';
 import { controllerRss } from './controller-rss.ts';
 import { deploy } from './deploy.ts';
 import { dispatchNoop } from './dispatch-noop.ts';
 import type { Benchmark, Measurement } from './measure.ts';
 
-const benchmarks: readonly Benchmark[] = [dispatchNoop, controllerRss, deploy];
+const benchmarks: readonly Benchmark[] = [dispatchNoop, controllerRss, deploy, backupRatio];
 
 async function main(args: readonly string[]): Promise<number> {
   const json = args.includes('--json');
