@@ -3,6 +3,7 @@
  * test can say after any fault whether one was lost. A row whose acknowledgement was cut off counts
  * as unknown: it may be there or not.
  */
+import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 
@@ -20,8 +21,12 @@ export interface WritersReport {
 export interface Writers {
   /** Rows acknowledged so far. */
   acknowledged(): number;
+  /** Compares the table with what was acknowledged before the call; writing goes on. */
+  check(): Promise<WritersReport>;
   /** Stops writing, then compares the table with what was acknowledged. */
   stop(): Promise<WritersReport>;
+  /** Stops writing and asks nothing: for a database that may be gone. */
+  abandon(): void;
 }
 
 interface Tally {
@@ -42,19 +47,26 @@ export async function startWriters(uris: readonly string[], count = 4): Promise<
     await client.query('CREATE TABLE IF NOT EXISTS acknowledged (row text PRIMARY KEY)');
   });
   const tally: Tally = { acknowledged: new Set(), errors: 0, longestStallMs: 0, running: true };
-  const writers = Array.from({ length: count }, (_, index) => write(uris, `w${index}`, tally));
+  // Writers that come later write into the same table.
+  const run = randomUUID().slice(0, 8);
+  const writers = Array.from({ length: count }, (_, at) => write(uris, `${run}-${at}`, tally));
+  const check = async (): Promise<WritersReport> => {
+    const rows = [...tally.acknowledged];
+    const stored = await storedRows(uris);
+    const { errors, longestStallMs } = tally;
+    const lost = rows.filter((row) => !stored.has(row));
+    return { acknowledged: rows.length, lost, errors, longestStallMs };
+  };
   return {
     acknowledged: () => tally.acknowledged.size,
+    check,
     async stop() {
       tally.running = false;
       await Promise.all(writers);
-      const stored = await storedRows(uris);
-      return {
-        acknowledged: tally.acknowledged.size,
-        lost: [...tally.acknowledged].filter((row) => !stored.has(row)),
-        errors: tally.errors,
-        longestStallMs: tally.longestStallMs,
-      };
+      return check();
+    },
+    abandon() {
+      tally.running = false;
     },
   };
 }

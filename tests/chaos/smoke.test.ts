@@ -1,0 +1,154 @@
+/**
+ * Three units under clients that write all the time, and one fault after the other: whatever is
+ * killed, the cluster recovers by itself, no acknowledged row is lost, and no process is left over
+ * or runs twice. One deployment for all: each fault meets what the ones before have left.
+ */
+import assert from 'node:assert/strict';
+import { existsSync, rmSync } from 'node:fs';
+import { after, describe, test } from 'node:test';
+import { bootMarker } from '../../src/controller/machines/boot.ts';
+import { FaultWorld, type ServiceName } from '../support/fault-world.ts';
+import { findProcesses, powerCut } from '../support/processes.ts';
+
+describe('faults of a cluster of three', async () => {
+  const world = await FaultWorld.start({ units: 3, config: ['failover-profile=fast'] });
+  after(() => world.end());
+  const primary = async () => world.census(await world.primary());
+  const recovered = () => world.recovered(3);
+
+  test('the postmaster of the primary is killed', async () => {
+    await world.kill((await primary()).postmaster);
+    await recovered();
+  });
+
+  test('Patroni on the primary is killed', async () => {
+    await killServices(world, await world.primary(), 'patroni');
+    await recovered();
+  });
+
+  test('Patroni and PostgreSQL on the primary are killed', async () => {
+    const { services, postmaster } = await primary();
+    await world.kill(services['patroni'] ?? [], postmaster);
+    await recovered();
+  });
+
+  test('the leading etcd is killed', async () => {
+    await killServices(world, await world.etcdLeader(), 'etcd');
+    await recovered();
+  });
+
+  test('pooler and agent of the primary are killed', async () => {
+    await killServices(world, await world.primary(), 'pgbouncer', 'agent');
+    await recovered();
+  });
+
+  test('runsv is killed: the service lives on, alone, and has a supervisor again', async () => {
+    await orphan(world, await world.primary(), ['patroni', 'etcd', 'pgbouncer', 'agent']);
+    await recovered();
+  });
+
+  test('runsvdir is killed: the services live on and have a supervisor again', async () => {
+    const unit = await world.primary();
+    const before = await world.census(unit);
+    await world.kill(before.supervisor);
+    await recovered();
+    const { services, runsv } = await world.census(unit);
+    assert.deepEqual(identities(services), identities(before.services));
+    // The new one tries again and again to start what runs already: those end at once.
+    const now = identities(runsv);
+    assert.deepEqual(
+      identities(before.runsv).filter((one) => !now.includes(one)),
+      [],
+    );
+  });
+
+  test('the controller is killed while hooks run', async () => {
+    const before = await Promise.all((await world.unitNames()).map((name) => world.census(name)));
+    await world.model.pgcharm('config postgresql connection-statement-timeout=60000');
+    for (let round = 0; round < 3; round += 1) {
+      await hooksRun(world);
+      await world.kill(findProcesses(world.model.root, 'controller.js'));
+      await world.model.pgcharm('status');
+    }
+    await recovered();
+    const after = await Promise.all((await world.unitNames()).map((name) => world.census(name)));
+    const postmasters = (all: typeof before) => all.map(({ postmaster }) => postmaster[0]?.pid);
+    assert.deepEqual(postmasters(after), postmasters(before));
+  });
+
+  test('the machine of the primary loses power, and gets it back', async () => {
+    const unit = await world.primary();
+    const machine = await world.machineOf(unit);
+    await world.model.pgcharm(['power-off', machine]);
+    await world.writing();
+    const { services, postmaster, supervisor } = await world.census(unit);
+    assert.deepEqual([...Object.values(services).flat(), ...postmaster, ...supervisor], []);
+    await world.model.pgcharm(['power-on', machine]);
+    await recovered();
+  });
+
+  test('every process of the primary’s unit is killed', async () => {
+    const { supervisor, runsv, services, postmaster } = await primary();
+    await world.kill(supervisor, ...Object.values(runsv), ...Object.values(services), postmaster);
+    await recovered();
+  });
+
+  test('the host loses power: a command brings everything back', async () => {
+    const { root } = world.model;
+    const before = await startHooks(world);
+    await powerCut(root);
+    const marker = bootMarker(root, process.env);
+    if (marker !== undefined) rmSync(marker);
+    await world.model.pgcharm('status');
+    await recovered();
+    // Three units and their client.
+    assert.equal(await startHooks(world), before + 4);
+    assert.ok(marker === undefined || existsSync(marker));
+  });
+});
+
+async function startHooks(world: FaultWorld): Promise<number> {
+  const { stdout } = await world.model.pgcharm('debug-log --replay --no-tail');
+  return stdout.match(/ran "start" hook/g)?.length ?? 0;
+}
+
+async function killServices(
+  world: FaultWorld,
+  unit: string,
+  ...names: readonly ServiceName[]
+): Promise<void> {
+  const { services } = await world.census(unit);
+  await world.kill(...names.map((name) => services[name] ?? []));
+}
+
+/** The new supervisor's copy waits until the orphan ends, and takes over then. */
+async function orphan(
+  world: FaultWorld,
+  unit: string,
+  names: readonly ServiceName[],
+): Promise<void> {
+  const before = await world.census(unit);
+  await world.kill(...names.map((name) => before.runsv[name] ?? []));
+  await world.model.until('copies wait', async () => {
+    const { queued } = await world.census(unit);
+    return queued.length === names.length ? true : undefined;
+  });
+  const now = await world.census(unit);
+  assert.deepEqual(identities(now.services), identities(before.services));
+  await world.kill(...names.map((name) => now.services[name] ?? []));
+}
+
+function identities(kinds: Record<string, { pid: number; started: string }[]>): string[] {
+  return Object.values(kinds)
+    .flat()
+    .map(({ pid, started }) => `${pid}/${started}`);
+}
+
+async function hooksRun(world: FaultWorld): Promise<void> {
+  await world.model.until('a hook runs', async () =>
+    findProcesses(world.model.root, 'dispatch').length > 0 ||
+    findProcesses(world.model.root, 'charm/src/charm/main.js').length > 0
+      ? true
+      : undefined,
+  );
+}

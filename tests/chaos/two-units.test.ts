@@ -1,0 +1,80 @@
+/**
+ * Two units, which have one voter of etcd between them, beside the primary: the loss of the replica
+ * must interrupt nothing, the loss of the primary waits for an operator, and the unit that was
+ * given up finds its place as a replica when it comes back. The tests follow each other.
+ */
+import assert from 'node:assert/strict';
+import { after, describe, test } from 'node:test';
+import { FaultWorld } from '../support/fault-world.ts';
+
+describe('two units', async () => {
+  const world = await FaultWorld.start({ units: 2, config: ['failover-profile=fast'] });
+  after(() => world.end());
+  const { model, writers } = world;
+  const promote = (unit: string, ...params: string[]) =>
+    model.pgcharm(['run', unit, 'promote-to-primary', 'scope=unit', ...params], { mayFail: true });
+  const messageOf = async (unit: string) =>
+    (await model.units('postgresql'))[unit]?.['workload-status'].message ?? '';
+
+  test('the voter of etcd stands beside the primary', async () => {
+    await world.recovered(2);
+    await model.until('beside each other', async () =>
+      (await world.etcdLeader()) === (await world.primary()) ? true : undefined,
+    );
+  });
+
+  test('the replica is lost: writes go on, on the same server, without an error', async () => {
+    const primary = await world.primary();
+    const [replica = ''] = await world.replicas();
+    const before = { ...(await writers.check()), server: await serverOf(world, primary) };
+    const machine = await world.machineOf(replica);
+    await model.pgcharm(['power-off', machine]);
+    await world.writing();
+    // The primary says that it is alone, and stays what it is.
+    await model.until('degraded', async () =>
+      /^Primary \(degraded\)/.test(await messageOf(primary)) ? true : undefined,
+    );
+    await world.writing();
+    const report = await writers.check();
+    assert.deepEqual(report.lost, []);
+    assert.equal(report.errors, before.errors);
+    assert.equal(await serverOf(world, primary), before.server);
+    await model.pgcharm(['power-on', machine]);
+    await world.recovered(2);
+    assert.equal(await serverOf(world, primary), before.server);
+  });
+
+  test('the primary is lost: the survivor names the way out, and takes it when told', async () => {
+    const lost = await world.primary();
+    const [survivor = ''] = await world.replicas();
+    const machine = await world.machineOf(lost);
+    await model.pgcharm(['power-off', machine]);
+    await model.until(
+      'a status that says what to do',
+      async () =>
+        /promote-to-primary .*force=true/.test(await messageOf(survivor)) ? true : undefined,
+      120_000,
+    );
+    const refused = await promote(survivor);
+    assert.notEqual(refused.code, 0);
+    assert.match(refused.stdout + refused.stderr, /force=true/);
+    const promoted = await promote(survivor, 'force=true');
+    assert.equal(promoted.code, 0, promoted.stdout + promoted.stderr);
+    await world.writing();
+    assert.deepEqual((await writers.check()).lost, []);
+
+    // Rows that the old primary would accept now would be lost: the writers try it too.
+    await model.pgcharm(['power-on', machine]);
+    await world.recovered(2);
+    assert.equal(await world.primary(), survivor);
+    await model.until('the voter stays with the survivor', async () =>
+      (await world.etcdLeader()) === survivor ? true : undefined,
+    );
+  });
+});
+
+/** Identity of the unit's postmaster. */
+async function serverOf(world: FaultWorld, unit: string): Promise<string> {
+  const { postmaster } = await world.census(unit);
+  return postmaster.map(({ pid, started }) => `${pid}/${started}`).join();
+}
