@@ -199,7 +199,11 @@ export interface Verbs {
   };
   'status-log': { request: { entity: string; limit?: number }; answer: StatusLogLine[] };
   power: { request: { target: string; on: boolean }; answer: Told };
-  place: { request: { target: string }; answer: { unit: string; directory: string } };
+  place: {
+    request: { target: string };
+    /** `entrance`: words to put before a program that is to run there, as the controller's user. */
+    answer: { unit: string; directory: string; entrance: readonly string[] };
+  };
 }
 
 export type Verb = keyof Verbs;

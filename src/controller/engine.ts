@@ -11,7 +11,8 @@ import { messageOf, OperatorError } from '../../lib/std/errors.ts';
 import type { Log } from '../../lib/std/log.ts';
 import { bootMarker, hasRebooted, hostIdentity } from './machines/boot.ts';
 import { machineOf } from './machines/machine.ts';
-import { type EnvironmentFacts, unitEnvironment } from './runner/environment.ts';
+import { MachineNamespaces } from './machines/namespaces.ts';
+import type { EnvironmentFacts } from './runner/environment.ts';
 import { MachineLocks } from './runner/machine-locks.ts';
 import { runProgram } from './runner/process.ts';
 import { Layout } from './state/layout.ts';
@@ -41,6 +42,7 @@ export class Engine {
   readonly #log: Log;
   readonly #agents = new Map<string, UnitAgent>();
   readonly #ports: AgentPorts;
+  readonly #namespaces: MachineNamespaces;
   readonly #ubuntu = isUbuntu();
   #unsubscribe: (() => void) | undefined;
   #immediate: NodeJS.Immediate | undefined;
@@ -51,6 +53,7 @@ export class Engine {
     this.#store = store;
     this.#layout = new Layout(root);
     this.#log = log;
+    this.#namespaces = new MachineNamespaces(store, this.#layout);
     this.#ports = {
       store,
       layout: this.#layout,
@@ -61,6 +64,7 @@ export class Engine {
       runProgram,
       environment: (unit) => this.#environmentFacts(unit),
       machine: machineOf,
+      entrance: (unit, directory) => this.entrance(unit, directory),
       exec: (from, unit, command) => this.#execFrom(from, unit, command),
       reboot: (machineId) => this.#reboot(machineId),
     };
@@ -115,6 +119,7 @@ export class Engine {
     for (const unit of units) this.#agents.get(unit)?.interrupt();
     const dirs = units.flatMap((unit) => unitDirs(this.#store, this.#layout, unit));
     if (dirs.length > 0) await machineOf(kind).end(dirs);
+    await this.#namespaces.end(machineId);
     this.#log.info(`machine ${machineId} is off`);
   }
 
@@ -155,9 +160,9 @@ export class Engine {
     });
   }
 
-  /** What a program sees that runs in the unit's place outside of hooks. */
-  environmentOf(unit: string): Record<string, string> {
-    return unitEnvironment(this.#environmentFacts(unit));
+  /** Words to put before a program so that it runs on the unit's machine; none: it does here. */
+  entrance(unit: string, directory: string): Promise<readonly string[]> {
+    return this.#namespaces.entrance(unit, directory);
   }
 
   /** Runs a shell command through the unit's queue, never beside a hook. */
@@ -191,6 +196,9 @@ export class Engine {
       // A full disk, say. The next tick tries again; meanwhile the model can still be read.
       this.#log.error(`cannot survey the model: ${messageOf(error)}`);
     }
+    void this.#namespaces.tidy().catch((error: unknown) => {
+      this.#log.error(`cannot tidy namespaces: ${messageOf(error)}`);
+    });
     void this.#destroyStorage().catch((error: unknown) => {
       this.#log.error(`cannot remove storage: ${messageOf(error)}`);
     });
@@ -269,8 +277,9 @@ export class Engine {
       unit,
     );
     const options = store.all<{ key: string; value: string }>(
-      `SELECT key, value FROM model_config WHERE key LIKE '%proxy'`,
+      `SELECT key, value FROM model_config WHERE key LIKE '%proxy' OR key = 'hook-transport'`,
     );
+    const settings = Object.fromEntries(options.map(({ key, value }) => [key, value]));
     return {
       unit,
       machineId: row?.machine_id ?? '',
@@ -282,7 +291,8 @@ export class Engine {
       apiAddress: `${store.meta('subnet') ?? '127.0.0'}.1:17070`,
       path: process.env['PATH'] ?? '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
       ubuntu: this.#ubuntu,
-      proxies: Object.fromEntries(options.map(({ key, value }) => [key, value])),
+      proxies: settings,
+      offersSocket: settings['hook-transport'] !== 'tools',
     };
   }
 }

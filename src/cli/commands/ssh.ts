@@ -42,11 +42,12 @@ export const ssh: Command = {
 interface Place {
   unit: string;
   directory: string;
+  entrance: readonly string[];
 }
 
 /** @returns its exit code, as ssh passes it on */
 function shell(
-  { unit, directory }: Place,
+  { unit, directory, entrance }: Place,
   command: string,
   env: Record<string, string | undefined>,
 ): Promise<number> {
@@ -54,7 +55,9 @@ function shell(
   // What the profile exports outlives the exec. A shell that is not interactive drops PS1.
   const ownShell = `export PS1='${unit}:\\w\\$ '; exec /bin/bash --noprofile --norc ${interactive}`;
   const wanted = command === '' ? ownShell : command;
-  const child = spawn('/bin/bash', ['--noprofile', '--norc', '-c', `${PREPARE}\n${wanted}`], {
+  const bash = ['/bin/bash', '--noprofile', '--norc', '-c', `${PREPARE}\n${wanted}`];
+  const [program = '/bin/bash', ...words] = [...entrance, ...bash];
+  const child = spawn(program, words, {
     cwd: directory,
     env: cleanEnvironment(unit, directory, env),
     stdio: 'inherit',

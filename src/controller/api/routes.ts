@@ -32,6 +32,8 @@ export interface EnginePort {
   powerOn(machineId: string): Promise<void>;
   /** @returns whether there was something to cancel */
   cancelTask(taskId: number): boolean;
+  /** Words to put before a program so that it runs on the unit's machine. */
+  entrance(unit: string, directory: string): Promise<readonly string[]>;
 }
 
 export interface Scene {
@@ -293,7 +295,10 @@ export const routes: { [V in Verb]: TypedRoute<V> } = {
   },
   place: {
     schema: z.object({ target: name }),
-    run: ({ model }, { target }) => placeOf(model, target),
+    run: async ({ model, engine }, { target }) => {
+      const place = placeOf(model, target);
+      return { ...place, entrance: await engine.entrance(place.unit, place.directory) };
+    },
   },
 };
 

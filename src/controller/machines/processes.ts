@@ -7,7 +7,7 @@
  */
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import { startTimeOf, statOf } from '../runner/process-record.ts';
+import { processIds, startTimeOf, statOf } from '../runner/process-record.ts';
 
 interface Seen {
   pid: number;
@@ -60,11 +60,10 @@ function send(pid: number, signal: NodeJS.Signals): void {
 
 function allProcesses(): Seen[] {
   const result: Seen[] = [];
-  for (const name of readdirSync('/proc')) {
-    if (!/^\d+$/.test(name)) continue;
-    const fields = statOf(Number(name));
+  for (const pid of processIds()) {
+    const fields = statOf(pid);
     if (fields === undefined || fields[0] === 'Z') continue;
-    result.push({ pid: Number(name), parent: Number(fields[1]), terminal: Number(fields[4]) });
+    result.push({ pid, parent: Number(fields[1]), terminal: Number(fields[4]) });
   }
   return result;
 }

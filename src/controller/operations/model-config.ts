@@ -33,14 +33,29 @@ const logging: Check = (value) => {
   return undefined;
 };
 
+const oneOf =
+  (...allowed: string[]): Check =>
+  (value) =>
+    allowed.includes(value) ? undefined : `expected ${allowed.join(' or ')}, got "${value}"`;
+
+const isolation: Check = (value) => {
+  const problem = oneOf('none', 'mounts')(value);
+  if (problem !== undefined || value === 'none' || process.getuid?.() === 0) return problem;
+  return 'mounts needs a controller that runs as root';
+};
+
 /** Every key with what holds unless it is set. */
 export const modelOptions: Readonly<Record<string, ModelOption>> = {
   'automatically-retry-hooks': { type: 'bool', standard: 'true' },
+  // Under Juju there are hook tools only: `tools` shows that a charm does with them.
+  'hook-transport': { type: 'text', standard: 'socket', check: oneOf('socket', 'tools') },
   'juju-ftp-proxy': { type: 'text', standard: '' },
   'juju-http-proxy': { type: 'text', standard: '' },
   'juju-https-proxy': { type: 'text', standard: '' },
   'juju-no-proxy': { type: 'text', standard: '127.0.0.1,localhost,::1' },
   'logging-config': { type: 'text', standard: '<root>=INFO', check: logging },
+  // Under Juju every machine is a computer: `mounts` hides the others' files and sockets.
+  'machine-isolation': { type: 'text', standard: 'none', check: isolation },
   'update-status-hook-interval': { type: 'text', standard: '5m', check: duration },
 };
 

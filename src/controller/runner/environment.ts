@@ -21,6 +21,8 @@ export interface EnvironmentFacts {
   path: string;
   /** Ubuntu hosts get three values that others do not. */
   ubuntu: boolean;
+  /** Whether programs may speak the protocol of the hook tools themselves; under Juju they cannot. */
+  offersSocket: boolean;
   /** Values of the model's *-proxy options. */
   proxies: Readonly<Record<string, string>>;
 }
@@ -42,7 +44,7 @@ export function unitEnvironment(facts: EnvironmentFacts): Record<string, string>
     JUJU_CHARM_DIR: facts.charmDir,
     JUJU_AGENT_SOCKET_ADDRESS: facts.socket,
     JUJU_AGENT_SOCKET_NETWORK: 'unix',
-    PGCHARM_HOOK_SOCKET: facts.socket,
+    ...(facts.offersSocket ? { PGCHARM_HOOK_SOCKET: facts.socket } : {}),
     JUJU_UNIT_NAME: facts.unit,
     JUJU_MODEL_UUID: facts.model.uuid,
     JUJU_MODEL_NAME: facts.model.name,

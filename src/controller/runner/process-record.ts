@@ -2,7 +2,7 @@
  * A process as the store remembers it: number and start time, which together name one process for
  * as long as the machine is up. Ends the group of a process, never one that merely got its number.
  */
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { systemCode } from '../../../lib/std/errors.ts';
 
@@ -22,6 +22,13 @@ export function statOf(pid: number): string[] | undefined {
     if (['ENOENT', 'ESRCH', 'EACCES'].includes(systemCode(error) ?? '')) return undefined;
     throw error;
   }
+}
+
+/** Ids of all processes that this one may know of. */
+export function processIds(): number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number);
 }
 
 /** Start time of a process that runs; undefined when it has ended, also while it is a zombie. */

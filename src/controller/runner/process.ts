@@ -23,6 +23,8 @@ export interface Program {
   file: string;
   args?: readonly string[];
   cwd: string;
+  /** Words that the gate is started with, to take it where the program belongs. Default none. */
+  entrance?: readonly string[];
   env: Record<string, string>;
   /** Keep both streams whole. Default false. */
   capture?: boolean;
@@ -42,7 +44,9 @@ export interface Ended {
 
 /** @throws whatever spawn or `onSpawn` throws; the program has not run then */
 export async function runProgram(program: Program): Promise<Ended> {
-  const child = spawn('/bin/sh', ['-c', GATE, program.file, ...(program.args ?? [])], {
+  const gate = ['/bin/sh', '-c', GATE, program.file, ...(program.args ?? [])];
+  const [first = '/bin/sh', ...rest] = [...(program.entrance ?? []), ...gate];
+  const child = spawn(first, rest, {
     cwd: program.cwd,
     env: program.env,
     detached: true,

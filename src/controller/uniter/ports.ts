@@ -21,6 +21,8 @@ export interface AgentPorts {
   runProgram(program: Program): Promise<Ended>;
   environment(unit: string): EnvironmentFacts;
   machine(kind: string): Machine;
+  /** Words to put before a program of the unit so that it runs on the unit's machine. */
+  entrance(unit: string, directory: string): Promise<readonly string[]>;
   /** A command of juju-exec for a unit, from a process on the machine of `from`. */
   exec(from: string, unit: string, command: string): Promise<ToolResult>;
   /** A hook asked for a restart of its machine. */

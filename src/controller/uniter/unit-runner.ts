@@ -72,13 +72,15 @@ export class UnitRunner {
   }
 
   async run(run: Run): Promise<Ended> {
-    const { layout } = this.#ports;
+    const cwd = this.#ports.layout.charmDir(this.unit);
+    const entrance = await this.#ports.entrance(this.unit, cwd);
     this.#session = run.session;
     try {
       return await this.#ports.runProgram({
         file: run.file,
         ...(run.args === undefined ? {} : { args: run.args }),
-        cwd: layout.charmDir(this.unit),
+        cwd,
+        entrance,
         env: this.#environment(run),
         capture: run.capture === true,
         onLine: (stream, line) =>

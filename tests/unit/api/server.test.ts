@@ -29,6 +29,7 @@ describe('the API', () => {
       powerOff: async (machine: string) => void done.push(`off ${machine}`),
       powerOn: async (machine: string) => void done.push(`on ${machine}`),
       cancelTask: (id: number) => done.push(`cancel ${id}`) > 0,
+      entrance: async () => [],
     };
     const log = logTo((_level, line) => void logged.push(line));
     const { store, directory: root } = world;

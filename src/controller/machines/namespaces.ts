@@ -1,0 +1,234 @@
+/**
+ * A mount namespace for each machine (model option `machine-isolation=mounts`): of the
+ * installation's directory D its programs see what is the machine's own, as on a computer of its own.
+ *
+ * A small process holds the namespace open and is found by its environment, so it outlives the
+ * controller and nothing of it stays when it ends: no file, no mount of the host. Needs root. Hides
+ * files and sockets, not processes or networks; guards against mistakes, not against a hostile root.
+ */
+import { spawn } from 'node:child_process';
+import { existsSync, readFileSync, realpathSync } from 'node:fs';
+import { relative } from 'node:path';
+import { OperatorError } from '../../../lib/std/errors.ts';
+import { processIds, startTimeOf } from '../runner/process-record.ts';
+import type { Layout } from '../state/layout.ts';
+import type { Store } from '../state/store.ts';
+import { unitDirs } from '../uniter/unit-place.ts';
+
+/** Both are in util-linux, which every Debian and Ubuntu has. */
+const UNSHARE = '/usr/bin/unshare';
+const NSENTER = '/usr/bin/nsenter';
+const PATH = '/usr/sbin:/usr/bin:/sbin:/bin';
+/** In the environment of the process that holds a namespace: D and the machine's id. */
+const MARK = 'PGCHARM_MACHINE';
+
+/** Its working directory stays what the new file system covers: the whole of D. */
+const HOLD = `mount -t tmpfs -o mode=0711,size=1m,nosuid,nodev pgcharm "$1" || exit 1
+echo ready
+exec sleep infinity >/dev/null 2>&1`;
+
+/** Arguments: D, then \`+<path>\` to show and \`-<path>\` to hide, relative to D. */
+const CHANGE = `set -e
+umask 066
+root=$1; shift
+mount -o remount,bind,rw "$root"
+for word; do
+  path=\${word#?}
+  case $word in
+    +*) mkdir -p "$root/$path"; mount -c --bind "./$path" "$root/$path" ;;
+    -*) umount -l "$root/$path"; rmdir "$root/$path" ;;
+  esac
+done
+mount -o remount,bind,ro "$root"`;
+
+interface Holder {
+  pid: number;
+  startTime: string;
+}
+
+export class MachineNamespaces {
+  readonly #store: Store;
+  readonly #layout: Layout;
+  #holders: Map<string, Holder> | undefined;
+  #tail: Promise<unknown> = Promise.resolve();
+
+  constructor(store: Store, layout: Layout) {
+    this.#store = store;
+    this.#layout = layout;
+  }
+
+  /**
+   * Words to put before a program so that it runs on the unit's machine, in `directory`. None when
+   * machines are not isolated. Makes the namespace, and shows in it what is new.
+   *
+   * @throws OperatorError `machine-not-isolated`
+   */
+  async entrance(unit: string, directory: string): Promise<string[]> {
+    const row = this.#store.get<{ machine_id: string }>(
+      'SELECT machine_id FROM unit WHERE name = ?',
+      unit,
+    );
+    if (row === undefined || !this.#wanted()) return [];
+    return this.#inTurn(async () => {
+      const holder = this.#find(row.machine_id) ?? (await this.#make(row.machine_id));
+      await this.#show(holder, this.#own(row.machine_id));
+      return [NSENTER, `--mount=/proc/${holder.pid}/ns/mnt`, `--wdns=${directory}`, '--'];
+    });
+  }
+
+  /** Lets go of a machine's namespace; it is gone with the last process in it. */
+  end(machineId: string): Promise<void> {
+    return this.#inTurn(async () => {
+      const holder = this.#find(machineId);
+      if (holder !== undefined) process.kill(holder.pid, 'SIGKILL');
+      this.#all().delete(machineId);
+    });
+  }
+
+  /** Lets go of those that nobody needs any more: of machines that are gone, or all. */
+  async tidy(): Promise<void> {
+    const held = [...this.#all().keys()];
+    if (held.length === 0) return;
+    const wanted = this.#wanted();
+    const machines = this.#store.all<{ id: string }>('SELECT id FROM machine');
+    const kept = new Set(wanted ? machines.map(({ id }) => id) : []);
+    await Promise.all(held.filter((id) => !kept.has(id)).map((id) => this.end(id)));
+  }
+
+  #wanted(): boolean {
+    const sql = `SELECT 1 FROM model_config WHERE key = 'machine-isolation' AND value = 'mounts'`;
+    return this.#store.get(sql) !== undefined;
+  }
+
+  /** One at a time: two units of a machine must not make two namespaces. */
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#tail.then(work);
+    this.#tail = result.catch(() => undefined);
+    return result;
+  }
+
+  get #root(): string {
+    return realpathSync(this.#layout.root); // As the kernel names mount points.
+  }
+
+  /** Paths relative to D that the machine has, of those that exist. */
+  #own(machineId: string): string[] {
+    const { root, bin } = this.#layout;
+    const units = this.#store.all<{ name: string }>(
+      'SELECT name FROM unit WHERE machine_id = ?',
+      machineId,
+    );
+    const paths = units.flatMap(({ name }) => [
+      this.#layout.toolsDir(name),
+      ...unitDirs(this.#store, this.#layout, name),
+    ]);
+    return [bin, ...paths]
+      .filter((path) => path.startsWith(`${root}/`) && existsSync(path))
+      .map((path) => relative(root, path));
+  }
+
+  #find(machineId: string): Holder | undefined {
+    const holder = this.#all().get(machineId);
+    if (holder === undefined || startTimeOf(holder.pid) === holder.startTime) return holder;
+    this.#all().delete(machineId);
+    return undefined;
+  }
+
+  /** Those of an earlier controller are found by their environment. */
+  #all(): Map<string, Holder> {
+    if (this.#holders !== undefined) return this.#holders;
+    this.#holders = new Map();
+    for (const pid of processIds()) {
+      const startTime = startTimeOf(pid);
+      const id = markOf(pid, `${MARK}=${this.#root} `);
+      if (id === undefined || startTime === undefined) continue;
+      if (mountPoints(pid).includes(this.#root)) this.#holders.set(id, { pid, startTime });
+      else process.kill(pid, 'SIGKILL'); // Its controller died while it was being made.
+    }
+    return this.#holders;
+  }
+
+  async #make(machineId: string): Promise<Holder> {
+    const root = this.#root;
+    // What is mounted on the host later is to be seen on machines too, but not the other way round.
+    const words = ['--mount', '--propagation', 'slave', '--', '/bin/sh', '-c', HOLD, 'sh', root];
+    const env = { PATH, [MARK]: `${root} ${machineId}` };
+    const child = spawn(UNSHARE, words, { cwd: root, env, detached: true });
+    const said = new Promise<string>((resolve) => {
+      let errors = '';
+      child.stderr.on('data', (chunk: Buffer) => {
+        errors += chunk.toString();
+      });
+      child.stdout.once('data', () => resolve(''));
+      child.once('error', (error) => resolve(error.message));
+      child.once('close', () => resolve(errors.trim() || 'it ended'));
+    });
+    const problem = await said;
+    const startTime = child.pid === undefined ? undefined : startTimeOf(child.pid);
+    if (problem !== '' || child.pid === undefined || startTime === undefined) {
+      throw notIsolated(machineId, problem);
+    }
+    for (const stream of [child.stdin, child.stdout, child.stderr]) stream.destroy();
+    child.unref();
+    const holder = { pid: child.pid, startTime };
+    this.#all().set(machineId, holder);
+    return holder;
+  }
+
+  async #show(holder: Holder, own: readonly string[]): Promise<void> {
+    const root = this.#root;
+    const shown = mountPoints(holder.pid)
+      .filter((point) => point.startsWith(`${root}/`))
+      .map((point) => relative(root, point));
+    const words = [
+      ...shown.filter((path) => !own.includes(path)).map((path) => `-${path}`),
+      ...own.filter((path) => !shown.includes(path)).map((path) => `+${path}`),
+    ];
+    if (words.length === 0) return;
+    const enter = ['--target', String(holder.pid), '--mount', '--wd', '--'];
+    const problem = await complaint([...enter, '/bin/sh', '-c', CHANGE, 'sh', root, ...words]);
+    if (problem !== undefined) throw notIsolated(words.join(' '), problem);
+  }
+}
+
+/** Runs nsenter. @returns what it wrote to stderr when it failed */
+function complaint(words: readonly string[]): Promise<string | undefined> {
+  const child = spawn(NSENTER, words, { env: { PATH }, stdio: ['ignore', 'ignore', 'pipe'] });
+  let errors = '';
+  child.stderr.on('data', (chunk: Buffer) => {
+    errors += chunk.toString();
+  });
+  return new Promise((resolve) => {
+    child.once('error', (error) => resolve(error.message));
+    child.once('close', (code) => resolve(code === 0 ? undefined : errors.trim() || `${code}`));
+  });
+}
+
+/** What follows `prefix` in the process's environment. */
+function markOf(pid: number, prefix: string): string | undefined {
+  try {
+    const entries = readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0');
+    return entries.find((entry) => entry.startsWith(prefix))?.slice(prefix.length);
+  } catch {
+    return undefined; // Gone, or somebody else's.
+  }
+}
+
+/** Mount points as the process sees them; proc(5) writes blanks and the like in octal. */
+function mountPoints(pid: number): string[] {
+  const lines = readFileSync(`/proc/${pid}/mountinfo`, 'utf8').split('\n');
+  return lines.flatMap((line) => {
+    const point = line.split(' ')[4];
+    const plain = (octal: string) => String.fromCharCode(Number.parseInt(octal.slice(1), 8));
+    return point === undefined ? [] : [point.replace(/\\[0-7]{3}/g, plain)];
+  });
+}
+
+function notIsolated(what: string, problem: string): OperatorError {
+  return new OperatorError({
+    code: 'machine-not-isolated',
+    message: `cannot give machine ${what} a mount namespace: ${problem}`,
+    hint: 'it takes root with CAP_SYS_ADMIN; `pgcharm model-config machine-isolation=none` does without',
+    retry: 'now',
+  });
+}
