@@ -22,16 +22,16 @@ export function controllersOf(root) {
 
 /** Starts it unless it runs, and waits until it answers. */
 export async function startController(root) {
+  const daemon = await import('../../src/cli/daemon.ts');
   if (keptBySystemd(root)) {
-    writeUnit(root);
+    writeUnit(unitText(root, daemon));
     if (!isActive()) {
       // One that the CLI started by itself makes room, or systemd's would find its place taken.
       await stopController(root);
       systemctl('start');
     }
   }
-  const { ensureController } = await import('../../src/cli/daemon.ts');
-  await ensureController(root, (line) => say(line));
+  await daemon.ensureController(root, (line) => say(line));
 }
 
 /** @returns {Promise<boolean>} whether one ran */
@@ -64,8 +64,7 @@ function isActive() {
   return spawnSync('systemctl', ['is-active', '--quiet', unitName]).status === 0;
 }
 
-function writeUnit(root) {
-  const text = unitText(root);
+function writeUnit(text) {
   if (existsSync(unitFile) && readFileSync(unitFile, 'utf8') === text) return;
   say(`writing ${unitFile}`, 'the controller comes back after a restart of the machine');
   writeFileSync(unitFile, text, { mode: 0o644 });
@@ -84,16 +83,18 @@ function systemctl(verb) {
 }
 
 /** KillMode=process: databases outlive their controller. */
-function unitText(root) {
+function unitText(root, { controllerCommand, controllerVariables }) {
+  const variables = Object.entries(controllerVariables(root)).map(
+    ([name, value]) => `Environment=${name}=${value}`,
+  );
   return `[Unit]
 Description=pgcharm, the embedded model controller
 After=network-online.target
 Wants=network-online.target
 
 [Service]
-Environment=LANG=C.UTF-8
-Environment=NODE_COMPILE_CACHE=${root}/release/cache
-ExecStart=${root}/bin/node ${root}/release/current/controller.js --dir ${root}
+${variables.join('\n')}
+ExecStart=${controllerCommand(root).join(' ')}
 KillMode=process
 Restart=always
 RestartSec=1

@@ -15,6 +15,22 @@ import { socketPath } from './root.ts';
 
 const START_TIMEOUT_MS = 15_000;
 
+/** It waits most of its life: memory that stays free is worth more here than speed. */
+const SMALL_NODE = ['--optimize-for-size', '--max-semi-space-size=1'];
+const SMALL_MALLOC = { MALLOC_ARENA_MAX: '1' };
+
+/** Program and arguments of an installation's controller. */
+export function controllerCommand(root: string): string[] {
+  const program = join(root, 'release', 'current', 'controller.js');
+  return [join(root, 'bin', 'node'), ...SMALL_NODE, program, '--dir', root];
+}
+
+/** What the controller needs in its environment beside what it inherits. */
+export function controllerVariables(root: string): Record<string, string> {
+  const cache = join(root, 'release', 'cache');
+  return { LANG: 'C.UTF-8', ...SMALL_MALLOC, NODE_COMPILE_CACHE: cache };
+}
+
 /** Whether a controller accepts connections on the installation's socket. */
 export function answers(root: string): Promise<boolean> {
   return new Promise((resolve, reject) => {
@@ -73,18 +89,14 @@ async function answersSoon(root: string): Promise<boolean> {
 
 async function startController(root: string): Promise<{ ended: () => boolean }> {
   const log = await openLog(root);
-  const release = join(root, 'release', 'current');
+  const [program = '', ...words] = controllerCommand(root);
   try {
-    const child = spawn(
-      join(root, 'bin', 'node'),
-      [join(release, 'controller.js'), '--dir', root],
-      {
-        cwd: root,
-        detached: true,
-        stdio: ['ignore', log.fd, log.fd],
-        env: controllerEnvironment(root),
-      },
-    );
+    const child = spawn(program, words, {
+      cwd: root,
+      detached: true,
+      stdio: ['ignore', log.fd, log.fd],
+      env: controllerEnvironment(root),
+    });
     let ended = false;
     child.once('error', () => {
       ended = true;
@@ -103,12 +115,12 @@ async function startController(root: string): Promise<{ ended: () => boolean }> 
 function controllerEnvironment(root: string): Record<string, string> {
   const path =
     process.env['PATH'] ?? '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
-  const kept: Record<string, string> = { PATH: path, LANG: 'C.UTF-8' };
+  const kept: Record<string, string> = { PATH: path };
   for (const name of ['TZ', 'HOME', 'USER', 'http_proxy', 'https_proxy', 'no_proxy']) {
     const value = process.env[name];
     if (value !== undefined) kept[name] = value;
   }
-  return { ...kept, NODE_COMPILE_CACHE: join(root, 'release', 'cache') };
+  return { ...kept, ...controllerVariables(root) };
 }
 
 /** The controller writes its log itself; a crash of Node says so on this stream. */

@@ -6,7 +6,6 @@ import { randomUUID } from 'node:crypto';
 import { chmodSync, mkdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { setFlagsFromString } from 'node:v8';
 import { messageOf, OperatorError } from '../../lib/std/errors.ts';
 import { startApi } from './api/server.ts';
 import { Engine } from './engine.ts';
@@ -19,8 +18,6 @@ import { Store } from './state/store.ts';
 const USAGE = 'usage: controller --dir <directory>';
 
 async function main(): Promise<void> {
-  // It waits most of its life: a quarter less memory is worth more here than speed.
-  setFlagsFromString('--optimize-for-size');
   const { values } = parseArgs({ options: { dir: { type: 'string' } } });
   if (values.dir === undefined) throw usage();
   const root = resolve(values.dir);
