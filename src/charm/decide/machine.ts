@@ -1,7 +1,9 @@
 /** What must be there before anything can run: packages, directories, the agent's own copy. */
 import { directoryWishes } from '../model/directories.ts';
+import { PGBACKREST } from '../model/pgbackrest-config.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import { blocked, type Decider, step, waiting } from '../model/steps.ts';
+import { stanzaOf } from './backup.ts';
 import { fileStep } from './file.ts';
 
 export const packages: Decider = ({ machine }) => {
@@ -63,8 +65,9 @@ export const commands: Decider = (world) => {
     ]),
     ...script('patronictl', [`exec /usr/bin/patronictl -c ${layout.patroniConfig} "$@"`]),
     ...script('pgbackrest', [
-      `export PGBACKREST_CONFIG=${layout.pgbackrestConfig}`,
-      'exec /usr/bin/pgbackrest "$@"',
+      `export PGBACKREST_CONFIG=${layout.pgbackrestConfig} PGBACKREST_STANZA=${stanzaOf(world)}`,
+      // As root it would leave locks and logs that the servers' user cannot open.
+      `exec ${machine.serverUser ? `chpst -u ${machine.serverUser.name} ` : ''}${PGBACKREST} "$@"`,
     ]),
     ...script('etcdctl', [
       `export ETCDCTL_API=3 ETCDCTL_CACERT=${ca} ETCDCTL_CERT=${cert} ETCDCTL_KEY=${key}`,
