@@ -19,7 +19,8 @@ export interface Program {
 /**
  * First version number that each program prints; a program that is absent has no entry.
  *
- * Asking costs up to 200 ms each, so answers are kept in `cacheFile` until a program's file changes.
+ * Asking costs up to 200 ms each, so answers are kept in `cacheFile` until a program's file
+ * changes.
  */
 export async function programVersions(
   programs: Readonly<Record<string, Program>>,

@@ -1,4 +1,6 @@
-/** Looks at processes through /proc and signals them. Never by name: always by id, checked first. */
+/**
+ * Looks at processes through /proc and signals them. Never by name: always by id, checked first.
+ */
 import { readFile } from 'node:fs/promises';
 import { systemCode } from '../std/errors.ts';
 import { readIfExists } from '../std/files.ts';

@@ -1,6 +1,6 @@
 /**
- * Runs an external command: always with a timeout, never through a shell, never with a secret in its
- * arguments (they are visible to every user of the machine; use `input` or a file).
+ * Runs an external command: always with a timeout, never through a shell, never with a secret in
+ * its arguments (they are visible to every user of the machine; use `input` or a file).
  */
 import { OperatorError } from '../std/errors.ts';
 

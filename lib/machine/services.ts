@@ -2,9 +2,9 @@
  * Services of one unit, supervised by runit. Speaks to runsv through its files (`supervise/status`,
  * `supervise/control`), so that asking and telling start no process.
  *
- * Every service runs behind a lock that it inherits: when runsv itself is killed its service lives on,
- * and the copy that the next runsv starts waits for the lock instead of running beside it. The pid
- * file is written by the holder of the lock and names the one process that really runs.
+ * Every service runs behind a lock that it inherits: when runsv itself is killed its service lives
+ * on, and the copy that the next runsv starts waits for the lock instead of running beside it. The
+ * pid file is written by the holder of the lock and names the one process that really runs.
  */
 import { constants } from 'node:fs';
 import { mkdir, open, readdir, rename, rm, writeFile } from 'node:fs/promises';
@@ -67,97 +67,132 @@ export interface RunitOptions {
 }
 
 export function runitServices({ directory, logs, label }: RunitOptions): Services {
-  const at = (name: string, ...rest: string[]) => join(directory, name, ...rest);
+  return new Runit(directory, logs, label);
+}
 
-  const state = async (name: string): Promise<ServiceState | undefined> => {
-    const spec = await readIfExists(at(name, 'spec.json'));
+class Runit implements Services {
+  readonly #directory: string;
+  readonly #logs: string;
+  readonly #label: string;
+
+  constructor(directory: string, logs: string, label: string) {
+    this.#directory = directory;
+    this.#logs = logs;
+    this.#label = label;
+  }
+
+  async state(name: string): Promise<ServiceState | undefined> {
+    const spec = await readIfExists(this.#at(name, 'spec.json'));
     if (spec === undefined) return undefined;
     const [pid, down, supervised] = await Promise.all([
-      servicePid(at(name, 'pid')),
-      readIfExists(at(name, 'down')),
-      isSupervised(at(name)),
+      this.#pid(name),
+      readIfExists(this.#at(name, 'down')),
+      isSupervised(this.#at(name)),
     ]);
-    return {
-      running: pid !== undefined,
-      pid,
-      wantedUp: down === undefined,
-      supervised,
-      spec: parse(spec),
-    };
-  };
+    const wantedUp = down === undefined;
+    return { running: pid !== undefined, pid, wantedUp, supervised, spec: parse(spec) };
+  }
 
-  const names = async (): Promise<string[]> => {
-    const found = await readdir(directory).catch((error: unknown) => {
+  async list(): Promise<Record<string, ServiceState>> {
+    const names = await this.#names();
+    const states = await Promise.all(
+      names.map(async (name) => [name, await this.state(name)] as const),
+    );
+    return Object.fromEntries(
+      states.filter((each): each is [string, ServiceState] => each[1] !== undefined),
+    );
+  }
+
+  async define(name: string, spec: ServiceSpec): Promise<void> {
+    await define({ directory: this.#directory, logs: this.#logs, name, spec });
+  }
+
+  async up(name: string): Promise<void> {
+    await rm(this.#at(name, 'down'), { force: true });
+    await control(this.#at(name), 'u');
+  }
+
+  async down(name: string): Promise<void> {
+    await writeFile(this.#at(name, 'down'), '');
+    await control(this.#at(name), 'd');
+    // The process may be an orphan that runsv does not know: end it by its own pid.
+    await this.#signal(name, 'SIGTERM');
+  }
+
+  async stopped(name: string, timeoutMs: number): Promise<boolean> {
+    const gone = async () => ((await this.#pid(name)) === undefined ? true : undefined);
+    return (await poll(gone, { timeoutMs, everyMs: 50 })) === true;
+  }
+
+  async restart(name: string, how: 'SIGTERM' | 'SIGKILL' = 'SIGTERM'): Promise<void> {
+    await this.#signal(name, how);
+  }
+
+  async hangup(name: string): Promise<void> {
+    await this.#signal(name, 'SIGHUP');
+  }
+
+  async remove(name: string, timeoutMs: number): Promise<void> {
+    if ((await this.state(name)) !== undefined) {
+      await this.down(name);
+      await this.#end(name, timeoutMs);
+    }
+    await control(this.#at(name), 'x');
+    await rm(this.#at(name), { recursive: true, force: true });
+  }
+
+  async supervised(): Promise<boolean> {
+    return (await supervisorPid(this.#directory)) !== undefined;
+  }
+
+  ensureSupervisor(): Promise<void> {
+    return startSupervisor(this.#directory, this.#label);
+  }
+
+  async shutdown(timeoutMs: number): Promise<void> {
+    const names = await this.#names();
+    const supervisor = await supervisorPid(this.#directory);
+    // Hangup makes runsvdir end its runsv processes, which end their services.
+    if (supervisor !== undefined) signal(supervisor, 'SIGHUP');
+    await Promise.all(names.map((name) => this.down(name)));
+    await Promise.all(names.map((name) => this.#end(name, timeoutMs)));
+    for (const name of names) {
+      await control(this.#at(name), 'x');
+      await control(this.#at(name, 'log'), 'x');
+    }
+  }
+
+  #at(name: string, ...rest: string[]): string {
+    return join(this.#directory, name, ...rest);
+  }
+
+  async #names(): Promise<string[]> {
+    const found = await readdir(this.#directory).catch((error: unknown) => {
       if (systemCode(error) === 'ENOENT') return [];
       throw error;
     });
     return found.filter((name) => !name.startsWith('.')).sort();
-  };
+  }
 
-  const down = async (name: string): Promise<void> => {
-    await writeFile(at(name, 'down'), '');
-    await control(at(name), 'd');
-    // The process may be an orphan that runsv does not know: end it by its own pid.
-    const pid = await servicePid(at(name, 'pid'));
-    if (pid !== undefined) signal(pid, 'SIGTERM');
-  };
+  #pid(name: string): Promise<number | undefined> {
+    return servicePid(this.#at(name, 'pid'));
+  }
 
-  const stopped = async (name: string, timeoutMs: number): Promise<boolean> => {
-    const probe = async () =>
-      (await servicePid(at(name, 'pid'))) === undefined ? true : undefined;
-    return (await poll(probe, { timeoutMs, everyMs: 50 })) === true;
-  };
+  async #signal(name: string, which: NodeJS.Signals): Promise<void> {
+    const pid = await this.#pid(name);
+    if (pid !== undefined) signal(pid, which);
+  }
 
-  return {
-    state,
-    async list() {
-      const states = await Promise.all(
-        (await names()).map(async (name) => [name, await state(name)] as const),
-      );
-      return Object.fromEntries(
-        states.filter((each): each is [string, ServiceState] => each[1] !== undefined),
-      );
-    },
-    define: (name, spec) => define({ directory, logs, name, spec }),
-    async up(name) {
-      await rm(at(name, 'down'), { force: true });
-      await control(at(name), 'u');
-    },
-    down,
-    stopped,
-    async restart(name, how = 'SIGTERM') {
-      const pid = await servicePid(at(name, 'pid'));
-      if (pid !== undefined) signal(pid, how);
-    },
-    async hangup(name) {
-      const pid = await servicePid(at(name, 'pid'));
-      if (pid !== undefined) signal(pid, 'SIGHUP');
-    },
-    async remove(name, timeoutMs) {
-      if ((await state(name)) !== undefined) {
-        await down(name);
-        await endOf(name, timeoutMs, { stopped, pidFile: at(name, 'pid') });
-      }
-      await control(at(name), 'x');
-      await rm(at(name), { recursive: true, force: true });
-    },
-    supervised: async () => (await supervisorPid(directory)) !== undefined,
-    ensureSupervisor: () => startSupervisor(directory, label),
-    async shutdown(timeoutMs) {
-      const all = await names();
-      const supervisor = await supervisorPid(directory);
-      // Hangup makes runsvdir end its runsv processes, which end their services.
-      if (supervisor !== undefined) signal(supervisor, 'SIGHUP');
-      await Promise.all(all.map(down));
-      await Promise.all(
-        all.map((name) => endOf(name, timeoutMs, { stopped, pidFile: at(name, 'pid') })),
-      );
-      for (const name of all) {
-        await control(at(name), 'x');
-        await control(at(name, 'log'), 'x');
-      }
-    },
-  };
+  async #end(name: string, timeoutMs: number): Promise<void> {
+    if (await this.stopped(name, timeoutMs)) return;
+    await this.#signal(name, 'SIGKILL');
+    if (await this.stopped(name, 5000)) return;
+    throw new OperatorError({
+      code: 'service-does-not-stop',
+      message: `cannot stop service ${name}: its process ignores SIGKILL`,
+      hint: 'a disk that does not answer keeps a process alive; look at dmesg',
+    });
+  }
 }
 
 async function define(wish: {
@@ -265,20 +300,4 @@ const FIFO = constants.O_WRONLY | constants.O_NONBLOCK;
 
 function isAbsence(error: unknown): boolean {
   return ['ENXIO', 'ENOENT', 'ENOTDIR', 'EPIPE'].includes(systemCode(error) ?? '');
-}
-
-async function endOf(
-  name: string,
-  timeoutMs: number,
-  { stopped, pidFile }: { stopped: Services['stopped']; pidFile: string },
-): Promise<void> {
-  if (await stopped(name, timeoutMs)) return;
-  const pid = await servicePid(pidFile);
-  if (pid !== undefined) signal(pid, 'SIGKILL');
-  if (await stopped(name, 5000)) return;
-  throw new OperatorError({
-    code: 'service-does-not-stop',
-    message: `cannot stop service ${name}: process ${pid ?? 'unknown'} ignores SIGKILL`,
-    hint: 'a disk that does not answer keeps a process alive; look at dmesg',
-  });
 }

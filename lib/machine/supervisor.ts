@@ -1,8 +1,9 @@
 /**
  * Starts and finds runsvdir, the one parent of a unit's services.
  *
- * It must outlive the hook that starts it: where systemd runs, a process of the unit agent's control
- * group would end with that agent, so it becomes a transient unit; elsewhere a session of its own.
+ * It must outlive the hook that starts it: where systemd runs, a process of the unit agent's
+ * control group would end with that agent, so it becomes a transient unit; elsewhere a session of
+ * its own.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';

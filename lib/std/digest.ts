@@ -1,4 +1,6 @@
-/** Short names for texts: equal texts have equal digests, and a digest tells nothing of its text. */
+/**
+ * Short names for texts: equal texts have equal digests, and a digest tells nothing of its text.
+ */
 import { createHash } from 'node:crypto';
 
 /** 16 hexadecimal digits of SHA-256. */

@@ -29,7 +29,7 @@ describe('services', async () => {
       { timeoutMs: 15_000 },
     );
 
-  test('a defined service is down until it is told, then up, and stays down when told', async () => {
+  test('a defined service is down until it is told, and stays down when it is told', async () => {
     await services.define('one', spec);
     await services.ensureSupervisor();
     assert.equal(await services.supervised(), true);

@@ -39,6 +39,8 @@ interface Committed {
   ports: string[];
 }
 
+type Effects = { [K in keyof Steps]?: (args: Steps[K], pending: Committed) => void };
+
 export const IDENTIFIER = '7100000000000000001';
 const ADDRESS = '10.0.0.10';
 const STORAGES = { data: '/storage/data/1', logs: '/storage/logs/2', temp: '/storage/temp/3' };
@@ -284,9 +286,9 @@ export class UnitWorld {
     return { loaded: digestOf(text), startedWith: etcdHostsOf(text) };
   }
 
-  /** The real lanes and priorities, with effects on this object. */
-  #table(): StepTable<Steps, Committed> {
-    const effects: { [K in keyof Steps]?: (args: Steps[K], pending: Committed) => void } = {
+  /** What each step does to this object. */
+  #effects(): Effects {
+    return {
       'create-directories': ({ paths }) => {
         for (const { path, mode, owner } of directoryWishes(this.snapshot().layout)) {
           if (!paths.includes(path)) continue;
@@ -343,6 +345,11 @@ export class UnitWorld {
         this.generation = generation;
       },
     };
+  }
+
+  /** The real lanes and priorities, with effects on this object. */
+  #table(): StepTable<Steps, Committed> {
+    const effects = this.#effects();
     const entries = Object.entries(postgresql.steps).map(([kind, family]) => {
       const effect = effects[kind as keyof Steps] as
         | ((args: unknown, pending: Committed) => void)

@@ -1,6 +1,6 @@
 /**
- * Forms a new etcd of one member when the old one is lost for good, with what Patroni needs to go on
- * with the database that lies here: its identifier and the settings that all members share.
+ * Forms a new etcd of one member when the old one is lost for good, with what Patroni needs to go
+ * on with the database that lies here: its identifier and the settings that all members share.
  *
  * Every part may be repeated. The epoch in this unit's databag tells members of the lost etcd that
  * come back later that theirs is the past.

@@ -1,6 +1,6 @@
 /**
- * How a unit leaves: it hands over while it still can, then stops, and at the very end its files go.
- * What lies on its storages stays. The others never wait for it.
+ * How a unit leaves: it hands over while it still can, then stops, and at the very end its files
+ * go. What lies on its storages stays. The others never wait for it.
  */
 import { peerUrl } from '../model/etcd-facts.ts';
 import { probe, type Snapshot } from '../model/snapshot.ts';

@@ -1,4 +1,6 @@
-/** What this unit's agent shall bring about: the content of desired.json, numbered by generation. */
+/**
+ * What this unit's agent shall bring about: the content of desired.json, numbered by generation.
+ */
 
 import { DESIRED_VERSION, type Desired } from '../model/desired.ts';
 import { render } from '../model/etcd-config.ts';

@@ -1,6 +1,6 @@
 /**
- * The services of the unit: what each runs, that their supervisor runs, and that agent and pooler do.
- * etcd and Patroni are started by their own deciders, because for them it matters when.
+ * The services of the unit: what each runs, that their supervisor runs, and that agent and pooler
+ * do. etcd and Patroni are started by their own deciders, because for them it matters when.
  */
 import { AGENT_ENTRY } from '../model/layout.ts';
 import { PGBACKREST } from '../model/pgbackrest-config.ts';

@@ -1,6 +1,6 @@
 /**
- * What the unit's status says when nothing is wrong with its settings: its role, what is missing for
- * it, and what an operator has to do. Recomputed from the world at every event; never stored.
+ * What the unit's status says when nothing is wrong with its settings: its role, what is missing
+ * for it, and what an operator has to do. Recomputed from the world at every event; never stored.
  */
 import { clientUrl, etcdFacts, systemIdentifier } from '../model/etcd-facts.ts';
 import { primaryOf, probe, type Snapshot } from '../model/snapshot.ts';

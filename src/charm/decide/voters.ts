@@ -108,9 +108,9 @@ export function nextMove(
 }
 
 /**
- * All voters answer: units that leave go first, as soon as one that stays is left to take over; then
- * who is missing comes, then who is too many goes. The primary's voter goes last of all, for its
- * Patroni may know no other: a primary that leaves hands its role over before.
+ * All voters answer: units that leave go first, as soon as one that stays is left to take over;
+ * then who is missing comes, then who is too many goes. The primary's voter goes last of all, for
+ * its Patroni may know no other: a primary that leaves hands its role over before.
  */
 function exchange(
   voting: readonly EtcdMember[],
@@ -158,8 +158,8 @@ function canLose(
 }
 
 /**
- * The units that shall hold voters: as many as the units that are ready allow, and rather those that
- * hold one already, for every move costs a change of members.
+ * The units that shall hold voters: as many as the units that are ready allow, and rather those
+ * that hold one already, for every move costs a change of members.
  */
 function wantedVoters(
   voting: readonly EtcdMember[],

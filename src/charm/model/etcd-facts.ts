@@ -3,8 +3,8 @@
  *
  * The leader publishes endpoints and epoch in the application databag. A unit on which an operator
  * formed a new etcd after the old one was lost for good claims the next epoch in its own databag,
- * because it may not be the leader; the highest epoch counts, so that members of an earlier one that
- * come back know that they are the past.
+ * because it may not be the leader; the highest epoch counts, so that members of an earlier one
+ * that come back know that they are the past.
  */
 import { probe, type Snapshot } from './snapshot.ts';
 import type { EtcdMember } from './world.ts';

@@ -2,8 +2,8 @@
  * Who may reach PostgreSQL from where: the lines of pg_hba.conf and pg_ident.conf.
  *
  * First match wins and whoever matches no line is refused. Networks are where connections come from
- * (`egress-subnets`), never where units are reached: connections between two loopback addresses, for
- * one, always arrive from 127.0.0.1.
+ * (`egress-subnets`), never where units are reached: connections between two loopback addresses,
+ * for one, always arrive from 127.0.0.1.
  */
 export interface HbaInput {
   /** Users that PostgreSQL trusts to act as the operator over the unit's own socket. */

@@ -1,6 +1,6 @@
 /**
- * Where everything of a unit lies, computed from the parent of its charm directory and its storages.
- * The table with modes and writers is in docs/architecture.md. Touches no file.
+ * Where everything of a unit lies, computed from the parent of its charm directory and its
+ * storages. The table with modes and writers is in docs/architecture.md. Touches no file.
  */
 /** Entry of the agent, below the charm directory and below each of its copies. */
 export const AGENT_ENTRY = 'src/agent/main.js';

@@ -1,6 +1,6 @@
 /**
- * Patroni's configuration, as values: what every member shares (`dynamic`, kept in etcd) and what is
- * this unit's own (`patroniConfig`, a file).
+ * Patroni's configuration, as values: what every member shares (`dynamic`, kept in etcd) and what
+ * is this unit's own (`patroniConfig`, a file).
  *
  * The first start of a cluster uses both in full, so nothing waits for a restart afterwards.
  */
@@ -67,7 +67,9 @@ function strictFits(world: Snapshot): boolean {
   return world.peers.planned.length > 2 && cluster.known && cluster.value.members.length > 1;
 }
 
-/** Equal in every cluster this charm makes; what is expensive to change later has its final value. */
+/**
+ * Equal in every cluster this charm makes; what is expensive to change later has its final value.
+ */
 const FIXED_PARAMETERS: Readonly<Record<string, string | number>> = {
   wal_level: 'logical',
   wal_log_hints: 'on',

@@ -3,16 +3,14 @@ import assert from 'node:assert/strict';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { after, describe, test } from 'node:test';
+import { describe, type TestContext, test } from 'node:test';
 import { memoryBytes, systemUser } from '../../../lib/machine/resources.ts';
 
 const MIB = 1024 * 1024;
-const roots: string[] = [];
-after(() => Promise.all(roots.map((root) => rm(root, { recursive: true, force: true }))));
-
-async function machine(files: Record<string, string>): Promise<string> {
+/** A directory that stands for /, gone when the test has ended. */
+async function machine(context: TestContext, files: Record<string, string>): Promise<string> {
   const root = await mkdtemp(join(tmpdir(), 'machine-'));
-  roots.push(root);
+  context.after(() => rm(root, { recursive: true, force: true }));
   for (const [path, text] of Object.entries(files)) {
     await mkdir(dirname(join(root, path)), { recursive: true });
     await writeFile(join(root, path), text);
@@ -53,15 +51,17 @@ describe('memory', () => {
     ],
   ];
   for (const [what, files, mebibytes] of table) {
-    test(what, async () => {
-      const root = await machine({ 'proc/meminfo': meminfo, ...files });
+    test(what, async (context) => {
+      const root = await machine(context, { 'proc/meminfo': meminfo, ...files });
       assert.equal(await memoryBytes(root), mebibytes * MIB);
     });
   }
 });
 
-test('a user is found by the whole name', async () => {
-  const root = await machine({ 'etc/passwd': 'postgresx:x:1:1::/:\npostgres:x:101:104:P:/:/sh\n' });
+test('a user is found by the whole name', async (context) => {
+  const root = await machine(context, {
+    'etc/passwd': 'postgresx:x:1:1::/:\npostgres:x:101:104:P:/:/sh\n',
+  });
   assert.deepEqual(await systemUser('postgres', root), { name: 'postgres', uid: 101, gid: 104 });
   assert.equal(await systemUser('nobody', root), undefined);
 });
