@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { readdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { after, before, describe, test } from 'node:test';
+import { after, describe, test } from 'node:test';
 import { poll } from '../../lib/std/clock.ts';
 import { streamLog } from '../../lib/std/log.ts';
 import { createJobs } from '../../src/agent/jobs/engine.ts';
@@ -15,11 +15,12 @@ import { formatBackups } from '../../src/charm/model/backup-list.ts';
 import type { Repository } from '../../src/charm/model/repository.ts';
 import { selectTarget } from '../../src/charm/model/restore-target.ts';
 import type { AgentWorld, RepositoryView } from '../../src/charm/model/world.ts';
-import { type LoneServer, STANZA, startLoneServer } from '../support/lone-server.ts';
+import { STANZA, startLoneServer } from '../support/lone-server.ts';
 
 const RUNNER = join(import.meta.dirname, '../../src/agent/jobs/runner.ts');
-let server: LoneServer;
-let jobs: Jobs;
+const server = await startLoneServer();
+/** The agent's jobs; replaced when a test plays the agent's end. */
+const agent = { jobs: openJobs() };
 
 function openJobs(): Jobs {
   return createJobs(
@@ -34,20 +35,21 @@ function openJobs(): Jobs {
   );
 }
 
-before(async () => {
-  server = await startLoneServer();
-  jobs = openJobs();
-});
 after(async () => {
-  jobs.close();
-  for (const { id, state } of jobs.list()) if (state === 'running') await jobs.cancel(id);
+  agent.jobs.close();
+  for (const { id, state } of agent.jobs.list())
+    if (state === 'running') await agent.jobs.cancel(id);
   await server.close();
 });
 
 async function finish(kind: string, params: Record<string, string> = {}) {
   const lines: string[] = [];
-  const id = await jobs.start(kind, params);
-  const ending = await jobs.follow(id, (line) => lines.push(line), new AbortController().signal);
+  const id = await agent.jobs.start(kind, params);
+  const ending = await agent.jobs.follow(
+    id,
+    (line) => lines.push(line),
+    new AbortController().signal,
+  );
   return { ...ending, id, lines };
 }
 
@@ -59,11 +61,11 @@ async function repository(): Promise<Repository> {
 
 async function viewWith(wanted: (view: RepositoryView) => boolean): Promise<RepositoryView> {
   const probe = async () => {
-    const view = jobs.repository();
+    const view = agent.jobs.repository();
     return view.known && wanted(view.value) ? view.value : undefined;
   };
   const view = await poll(probe, { timeoutMs: 60_000 });
-  assert.ok(view, `the repository is ${JSON.stringify(jobs.repository())}`);
+  assert.ok(view, `the repository is ${JSON.stringify(agent.jobs.repository())}`);
   return view;
 }
 
@@ -139,30 +141,34 @@ describe('jobs', () => {
   });
 
   test('a job goes on without its agent, and the next agent finds it', async () => {
-    const id = await jobs.start('backup', { type: 'full' });
-    jobs.close();
-    jobs = openJobs();
+    const id = await agent.jobs.start('backup', { type: 'full' });
+    agent.jobs.close();
+    agent.jobs = openJobs();
     const lines: string[] = [];
-    const ending = await jobs.follow(id, (line) => lines.push(line), new AbortController().signal);
+    const ending = await agent.jobs.follow(
+      id,
+      (line) => lines.push(line),
+      new AbortController().signal,
+    );
     assert.equal(ending.outcome, 'done', ending.message);
     assert.ok(lines.length > 0);
   });
 
   test('only one backup at a time, and it can be cancelled', async () => {
-    const id = await jobs.start('backup', { type: 'full' });
-    await assert.rejects(jobs.start('backup', { type: 'full' }), { code: 'job-running' });
+    const id = await agent.jobs.start('backup', { type: 'full' });
+    await assert.rejects(agent.jobs.start('backup', { type: 'full' }), { code: 'job-running' });
     const begun = async () =>
-      jobs.list().find((job) => job.id === id)?.message ? true : undefined;
+      agent.jobs.list().find((job) => job.id === id)?.message ? true : undefined;
     await poll(begun, { timeoutMs: 10_000, everyMs: 20 });
-    await jobs.cancel(id);
-    const state = jobs.list().find((job) => job.id === id)?.state;
+    await agent.jobs.cancel(id);
+    const state = agent.jobs.list().find((job) => job.id === id)?.state;
     assert.equal(state, 'cancelled');
     const again = await finish('backup', { type: 'full' });
     assert.equal(again.outcome, 'done', again.message);
   });
 
   test('a job that is killed is a failed job', async () => {
-    const id = await jobs.start('backup', { type: 'full' });
+    const id = await agent.jobs.start('backup', { type: 'full' });
     const file = join(server.dir, 'jobs', id, 'process.json');
     const pid = await poll(
       async () => JSON.parse(await readFile(file, 'utf8').catch(() => '{}')).pid as number,
@@ -170,7 +176,7 @@ describe('jobs', () => {
     );
     assert.ok(pid);
     process.kill(-pid, 'SIGKILL');
-    const ending = await jobs.follow(id, () => undefined, new AbortController().signal);
+    const ending = await agent.jobs.follow(id, () => undefined, new AbortController().signal);
     assert.equal(ending.outcome, 'failed');
     assert.match(ending.message, /ended without a result/);
   });

@@ -30,12 +30,10 @@ import { poll } from '../../lib/std/clock.ts';
 import { startStore, type TestStore } from '../support/object-store.ts';
 
 const run = promisify(execFile);
-let store: TestStore;
-let client: S3Client;
+const store = await startStore();
+const client = sdk(store);
 
 before(async () => {
-  store = await startStore();
-  client = sdk(store);
   await client.send(new CreateBucketCommand({ Bucket: 'backups' }));
 });
 after(async () => {

@@ -11,7 +11,6 @@ import { promisify } from 'node:util';
 import { poll } from '../../lib/std/clock.ts';
 import type { Desired } from '../../src/charm/model/desired.ts';
 import { archiveCommand, pgbackrestConfig } from '../../src/charm/model/pgbackrest-config.ts';
-import type { SqlPort } from '../../src/charm/workload/ports.ts';
 import { connectSql } from '../../src/charm/workload/sql.ts';
 import { serverUser } from './database-cluster.ts';
 import { startStore, type TestStore } from './object-store.ts';
@@ -20,120 +19,126 @@ const run = promisify(execFile);
 export const BIN = '/usr/lib/postgresql/15/bin';
 export const STANZA = 'model.postgresql';
 
-export interface LoneServer {
-  dir: string;
-  store: TestStore;
-  desired: Desired;
-  start(): Promise<void>;
-  stop(): Promise<void>;
-  sql<Row = Record<string, unknown>>(text: string): Promise<Row[]>;
-  archive(): Promise<void>;
-  writeWish(change?: Partial<Desired>): Promise<void>;
-  close(): Promise<void>;
+interface Places {
+  data: string;
+  wal: string;
+  run: string;
+  etc: string;
+}
+
+export class LoneServer {
+  readonly dir: string;
+  readonly store: TestStore;
+  readonly desired: Desired;
+  readonly #places: Places;
+  #child: ChildProcess | undefined;
+  #archiving = false;
+
+  constructor(dir: string, store: TestStore, places: Places) {
+    this.dir = dir;
+    this.store = store;
+    this.#places = places;
+    this.desired = wish(dir, places, store, join(places.etc, 's3-ca.pem'));
+  }
+
+  async start(): Promise<void> {
+    const { run: socket, etc, data } = this.#places;
+    const command = this.#archiving
+      ? archiveCommand('/usr/bin/pgbackrest', join(etc, 'pgbackrest.conf'), STANZA)
+      : '/bin/true';
+    const settings = [
+      ...['listen_addresses=', `unix_socket_directories=${socket}`, 'wal_level=logical'],
+      ...['archive_mode=on', `archive_command=${command}`, 'fsync=off'],
+    ];
+    this.#child = spawn(
+      `${BIN}/postgres`,
+      ['-D', data, ...settings.flatMap((setting) => ['-c', setting])],
+      { stdio: 'ignore', uid: serverUser.uid, gid: serverUser.gid },
+    );
+    const answers = () =>
+      this.sql('SELECT 1').then(
+        () => true,
+        () => undefined,
+      );
+    if ((await poll(answers, { timeoutMs: 20_000 })) === undefined) {
+      throw new Error('PostgreSQL did not start');
+    }
+  }
+
+  async stop(): Promise<void> {
+    const child = this.#child;
+    if (child === undefined || child.exitCode !== null) return;
+    const ended = once(child, 'exit');
+    child.kill('SIGINT');
+    await ended;
+  }
+
+  async sql<Row = Record<string, unknown>>(text: string): Promise<Row[]> {
+    const host = this.#places.run;
+    const sql = await connectSql({ host, port: 5432, user: 'operator', database: 'postgres' });
+    return sql.query<Row>(text).finally(() => sql.close());
+  }
+
+  /** From now on WAL goes to the repository. */
+  async archive(): Promise<void> {
+    this.#archiving = true;
+    await this.stop();
+    await this.start();
+  }
+
+  /** Writes desired.json and pgbackrest.conf. */
+  async writeWish(change: Partial<Desired> = {}): Promise<void> {
+    Object.assign(this.desired, change);
+    const file = join(this.dir, 'desired.json');
+    await writeFile(file, JSON.stringify(this.desired), { mode: 0o600 });
+    const { run: socket, etc, data } = this.#places;
+    const s3 = this.desired.backup?.s3;
+    if (s3 === undefined) return;
+    const own = join(socket, 'pgbackrest');
+    const config = pgbackrestConfig({
+      stanza: STANZA,
+      s3: { ...s3, deleteOlderThanDays: undefined, tlsCaChain: [] },
+      caFile: join(etc, 's3-ca.pem'),
+      cpus: 2,
+      blockIncrement: false,
+      ...{ lock: join(own, 'lock'), spool: join(own, 'spool'), log: join(own, 'log') },
+      own: { address: '127.0.0.1', data, socket },
+      tls: this.desired.paths.tls,
+      port: 8432,
+      others: [],
+    });
+    const path = join(etc, 'pgbackrest.conf');
+    await writeFile(path, config, { mode: 0o600 });
+    await chown(path, serverUser.uid, serverUser.gid);
+  }
+
+  async close(): Promise<void> {
+    await this.stop();
+    await this.store.stop();
+    await rm(this.dir, { recursive: true, force: true });
+  }
 }
 
 export async function startLoneServer(): Promise<LoneServer> {
   const store = await startStore();
   const dir = await mkdtemp(join(tmpdir(), 'lone-'));
   await chmod(dir, 0o711);
-  const places = {
+  const places: Places = {
     data: join(dir, 'data', '15', 'main'),
     wal: join(dir, 'wal', '15', 'main', 'pg_wal'),
     run: join(dir, 'run'),
     etc: join(dir, 'etc'),
   };
-  for (const path of [
-    join(dir, 'data', '15'),
-    join(dir, 'wal', '15', 'main'),
-    places.run,
-    places.etc,
-  ]) {
+  const parents = [join(dir, 'data', '15'), join(dir, 'wal', '15', 'main')];
+  for (const path of [...parents, places.run, places.etc]) {
     await mkdir(path, { recursive: true });
     await run('chown', ['-R', `${serverUser.uid}:${serverUser.gid}`, path]);
   }
-  const ca = join(places.etc, 's3-ca.pem');
-  await copyFile(store.caFile, ca);
-  const desired = wish(dir, places, store, ca);
+  await copyFile(store.caFile, join(places.etc, 's3-ca.pem'));
   await asServer(`${BIN}/initdb`, [
     ...['-D', places.data, '-X', places.wal, '-U', 'operator', '--auth=trust', '-k', '-N'],
   ]);
-  let child: ChildProcess | undefined;
-  let archiving = false;
-  const connect = (): Promise<SqlPort> =>
-    connectSql({ host: places.run, port: 5432, user: 'operator', database: 'postgres' });
-  const server: LoneServer = {
-    dir,
-    store,
-    desired,
-    async start() {
-      const command = archiving
-        ? archiveCommand('/usr/bin/pgbackrest', join(places.etc, 'pgbackrest.conf'), STANZA)
-        : '/bin/true';
-      const settings = [
-        ...['listen_addresses=', `unix_socket_directories=${places.run}`, 'wal_level=logical'],
-        ...['archive_mode=on', `archive_command=${command}`, 'fsync=off'],
-      ];
-      child = spawn(
-        `${BIN}/postgres`,
-        ['-D', places.data, ...settings.flatMap((setting) => ['-c', setting])],
-        { stdio: 'ignore', uid: serverUser.uid, gid: serverUser.gid },
-      );
-      const answers = () =>
-        connect().then(
-          async (sql) => {
-            await sql.close();
-            return true;
-          },
-          () => undefined,
-        );
-      if ((await poll(answers, { timeoutMs: 20_000 })) === undefined) {
-        throw new Error('PostgreSQL did not start');
-      }
-    },
-    async stop() {
-      if (child === undefined || child.exitCode !== null) return;
-      const ended = once(child, 'exit');
-      child.kill('SIGINT');
-      await ended;
-    },
-    async sql<Row>(text: string) {
-      const sql = await connect();
-      return sql.query<Row>(text).finally(() => sql.close());
-    },
-    async archive() {
-      archiving = true;
-      await server.stop();
-      await server.start();
-    },
-    async writeWish(change = {}) {
-      Object.assign(desired, change);
-      await writeFile(join(dir, 'desired.json'), JSON.stringify(desired), { mode: 0o600 });
-      const s3 = desired.backup?.s3;
-      if (s3 === undefined) return;
-      const config = pgbackrestConfig({
-        stanza: STANZA,
-        s3: { ...s3, deleteOlderThanDays: undefined, tlsCaChain: [] },
-        caFile: ca,
-        cpus: 2,
-        blockIncrement: false,
-        lock: join(places.run, 'pgbackrest', 'lock'),
-        spool: join(places.run, 'pgbackrest', 'spool'),
-        log: join(places.run, 'pgbackrest', 'log'),
-        own: { address: '127.0.0.1', data: places.data, socket: places.run },
-        tls: desired.paths.tls,
-        port: 8432,
-        others: [],
-      });
-      const file = join(places.etc, 'pgbackrest.conf');
-      await writeFile(file, config, { mode: 0o600 });
-      await chown(file, serverUser.uid, serverUser.gid);
-    },
-    async close() {
-      await server.stop();
-      await store.stop();
-      await rm(dir, { recursive: true, force: true });
-    },
-  };
+  const server = new LoneServer(dir, store, places);
   await server.writeWish();
   await server.start();
   return server;

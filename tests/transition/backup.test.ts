@@ -1,6 +1,6 @@
-/** The decider of backups against a small model of its steps: any history ends with nothing to do. */
+/** The decider of backups against a small model of its steps: any history converges. */
 import assert from 'node:assert/strict';
-import { before, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { type Finding, isStep, type Step } from '../../lib/charm/decision.ts';
 import { encodeS3Parameters } from '../../lib/relations/s3.ts';
@@ -50,12 +50,9 @@ const another = {
   dying: false,
 };
 
-let settled: Snapshot;
-before(async () => {
-  const world = new UnitWorld();
-  await world.settle();
-  settled = world.snapshot();
-});
+const unit = new UnitWorld();
+await unit.settle();
+const settled = unit.snapshot();
 
 interface Given {
   relations?: Relation[];

@@ -1,6 +1,6 @@
 /**
- * Makes one backup: from a replica where one can be reached, so that the primary serves its clients,
- * and from the primary itself otherwise. Writes who asked for it beside it, and its log.
+ * Makes one backup: from a replica where one can be reached, so that the primary serves its
+ * clients, and from the primary itself otherwise. Writes who asked for it beside it, and its log.
  */
 import { messageOf, OperatorError } from '../../../lib/std/errors.ts';
 import { backupId, type Repository } from '../../charm/model/repository.ts';

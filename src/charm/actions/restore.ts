@@ -1,6 +1,7 @@
 /**
- * `run postgresql/leader restore restore-to-time="2026-01-02 12:00:00"`: restores the whole cluster,
- * of any size, from any unit. What must be true before anything stops is checked by the work itself.
+ * `run postgresql/leader restore restore-to-time="2026-01-02 12:00:00"`: restores the whole
+ * cluster, of any size, from any unit. What must be true before anything stops is checked by the
+ * work itself.
  */
 import { type Action, accept, refuse } from '../../../lib/charm/action.ts';
 import { parseRequest, type RestoreRequest } from '../model/restore-target.ts';

@@ -1,4 +1,4 @@
-/** Steps of backups: jobs of this unit's agent, followed with their lines; files that are given up. */
+/** Steps of backups: jobs of this unit's agent, followed with their lines; files given up. */
 import { rm } from 'node:fs/promises';
 import { OperatorError } from '../../../lib/std/errors.ts';
 import { formatBackups } from '../model/backup-list.ts';

@@ -87,7 +87,11 @@ export function pgbackrestConfig(input: PgBackRestInput): string {
     ...allowed,
     '',
     '[global:archive-push]',
-    ...lines({ 'process-max': '2' }),
+    // A line for every segment would push what matters out of PostgreSQL's bounded log.
+    ...lines({ 'process-max': '2', 'log-level-console': 'warn' }),
+    '',
+    '[global:archive-get]',
+    ...lines({ 'process-max': '2', 'log-level-console': 'warn' }),
     '',
     `[${input.stanza}]`,
     ...lines({ 'pg1-path': own.data, 'pg1-socket-path': own.socket, 'pg1-user': 'operator' }),
