@@ -44,7 +44,7 @@ function suffix(world: Snapshot, cluster: ClusterView): string {
 function unreachable(world: Snapshot, reason: string): string {
   const endpoints = etcdFacts(world)?.endpoints ?? [];
   const own = world.unit.address === undefined ? '' : clientUrl(world.unit.address);
-  const depends = endpoints.length === 1 && endpoints[0] !== own;
+  const depends = endpoints.length === 1 && endpoints[0] !== own && !probe(world, 'etcd').known;
   if (!depends || systemIdentifier(world) === undefined) return `waiting for etcd: ${reason}`;
   return (
     "waiting for the primary's unit; if it is lost for good run on this unit: " +

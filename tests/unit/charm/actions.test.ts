@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { getPrimary } from '../../../src/charm/actions/get-primary.ts';
 import { promoteToPrimary } from '../../../src/charm/actions/promote-to-primary.ts';
+import { status } from '../../../src/charm/decide/status.ts';
 import type { Snapshot } from '../../../src/charm/model/snapshot.ts';
 import { type ClusterMember, known, unknown } from '../../../src/charm/model/world.ts';
 import { IDENTIFIER, joining } from '../../support/world.ts';
@@ -105,6 +106,18 @@ describe('promote-to-primary', () => {
       steps: [{ kind: 'reform-etcd', args: { epoch: 2, systemIdentifier: IDENTIFIER } }],
       results: PRIMARY,
     });
+  });
+
+  test('the status names this way out as soon as it is open, and not before', async () => {
+    const says = (world: Snapshot) => JSON.stringify(status(world));
+    const world = await alone();
+    assert.match(says(world), /promote-to-primary scope=unit force=true/);
+    assert.ok(world.agent.known);
+    // Patroni has been found silent first; etcd may still answer.
+    const etcd = known({ members: [], leader: undefined });
+    const early = { ...world, agent: known({ ...world.agent.value, etcd }) };
+    assert.equal(plan(early, true).accepted, false);
+    assert.doesNotMatch(says(early), /force=true/);
   });
 
   test('never goes on alone without a copy of the database', async () => {
