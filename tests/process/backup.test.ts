@@ -4,8 +4,8 @@
  */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { promisify } from 'node:util';
 import { charmArchive } from '../support/build.ts';
@@ -124,7 +124,7 @@ describe('backup and restore', async () => {
     assert.match(last, /full backup +\| finished/);
   });
 
-  test('an incremental backup on the primary; a job to look at later; its agent killed', async () => {
+  test('an incremental one on the primary; a job to look at later; its agent killed', async () => {
     const unit = `postgresql/${await primary()}`;
     await succeed(unit, 'create-backup', 'type=incremental');
     const started = await succeed(unit, 'create-backup', 'type=full', 'wait=0');
@@ -229,7 +229,15 @@ describe('backup and restore', async () => {
     await writeFile(mark, own);
   });
 
-  test('a wrong credential and a missing bucket are refused by name, and heal', async () => {
+  test('a missing bucket is refused by name', async () => {
+    const bucket = dirname(await objects());
+    await rename(bucket, `${bucket}.away`);
+    const message = await refused(['restore-to-time=latest']);
+    assert.match(message, /no such bucket/);
+    await rename(`${bucket}.away`, bucket);
+  });
+
+  test('a wrong credential is refused by name, and heals', async () => {
     const id = (await model.pgcharm('exec --unit object-store/0 relation-ids s3')).stdout.trim();
     const set = (text: string) =>
       model.pgcharm(['exec', '--unit', 'object-store/0', `relation-set -r ${id} --app ${text}`]);

@@ -30,7 +30,8 @@ export const restoreJob: JobKind = async (context) => {
   context.say(`fetching backup ${params['set']}`);
   await context.pgbackrest.restore(restoreOptions(params), (line) => {
     const shown = readable(line);
-    if (shown !== undefined) context.say(shown);
+    // It warns that WAL is restored within the data, which the next step mends.
+    if (shown !== undefined && !shown.includes("link 'pg_wal'")) context.say(shown);
   });
   await moveWalOut(context, await walOf(asideOf(dataDir, tag)));
   return recover(context);
