@@ -18,7 +18,7 @@ await runScript(async (args) => {
   requireInstallation(root);
   if (!args.includes('--yes')) await confirm(root);
   await stopController(root);
-  removeUnit(root);
+  await removeUnit(root);
   const left = await killAll(root);
   if (left.length > 0) {
     const pids = left.map(({ pid }) => pid).join(' ');

@@ -8,11 +8,6 @@ import { join } from 'node:path';
 import { lives, processesOf, signalAll, waitUntil } from './processes.mjs';
 import { Refusal, say } from './terminal.mjs';
 
-const unitFile = '/etc/systemd/system/pgcharm.service';
-const unitName = 'pgcharm.service';
-/** One installation of a machine is kept by systemd: the one at the usual place. */
-const usualRoot = '/var/lib/pgcharm';
-
 export function controllersOf(root) {
   const program = join(root, 'release');
   return processesOf(root).filter(
@@ -23,13 +18,11 @@ export function controllersOf(root) {
 /** Starts it unless it runs, and waits until it answers. */
 export async function startController(root) {
   const daemon = await import('../../src/cli/daemon.ts');
-  if (keptBySystemd(root)) {
-    writeUnit(unitText(root, daemon));
-    if (!isActive()) {
-      // One that the CLI started by itself makes room, or systemd's would find its place taken.
-      await stopController(root);
-      systemctl('start');
-    }
+  const unit = await systemdUnit();
+  if (unit.mayHaveUnit(root)) {
+    writeUnit(unit, unitText(root, daemon));
+    // One that was started without systemd makes room, or systemd's would find its place taken.
+    if (!isActive(unit)) await stopController(root);
   }
   await daemon.ensureController(root, (line) => say(line));
 }
@@ -37,7 +30,9 @@ export async function startController(root) {
 /** @returns {Promise<boolean>} whether one ran */
 export async function stopController(root) {
   const running = controllersOf(root);
-  if (keptBySystemd(root) && isActive()) systemctl('stop');
+  const unit = await systemdUnit();
+  // Also when it is not active: it may be about to start again.
+  if (unit.hasUnit(root)) systemctl(unit, 'stop');
   signalAll(running, 'SIGTERM');
   const ended = () => !running.some(lives);
   if (!(await waitUntil(ended, 20_000))) {
@@ -48,41 +43,44 @@ export async function stopController(root) {
 }
 
 /** Takes the systemd unit away, if it belongs to this installation. */
-export function removeUnit(root) {
-  if (!existsSync(unitFile) || !readFileSync(unitFile, 'utf8').includes(`--dir ${root}\n`)) return;
-  spawnSync('systemctl', ['disable', unitName], { stdio: 'ignore' });
-  rmSync(unitFile);
+export async function removeUnit(root) {
+  const unit = await systemdUnit();
+  if (!unit.hasUnit(root)) return;
+  spawnSync('systemctl', ['disable', unit.UNIT_NAME], { stdio: 'ignore' });
+  rmSync(unit.UNIT_FILE);
   spawnSync('systemctl', ['daemon-reload'], { stdio: 'ignore' });
-  say(`removed ${unitFile}`);
+  spawnSync('systemctl', ['reset-failed', unit.UNIT_NAME], { stdio: 'ignore' });
+  say(`removed ${unit.UNIT_FILE}`);
 }
 
-function keptBySystemd(root) {
-  return root === usualRoot && process.getuid() === 0 && existsSync('/run/systemd/system');
+function systemdUnit() {
+  return import('../../src/cli/systemd-unit.ts');
 }
 
-function isActive() {
-  return spawnSync('systemctl', ['is-active', '--quiet', unitName]).status === 0;
+function isActive({ UNIT_NAME }) {
+  return spawnSync('systemctl', ['is-active', '--quiet', UNIT_NAME]).status === 0;
 }
 
-function writeUnit(text) {
-  if (existsSync(unitFile) && readFileSync(unitFile, 'utf8') === text) return;
-  say(`writing ${unitFile}`, 'the controller comes back after a restart of the machine');
-  writeFileSync(unitFile, text, { mode: 0o644 });
-  systemctl('daemon-reload');
-  systemctl('enable');
+function writeUnit(unit, text) {
+  const { UNIT_FILE } = unit;
+  if (existsSync(UNIT_FILE) && readFileSync(UNIT_FILE, 'utf8') === text) return;
+  say(`writing ${UNIT_FILE}`, 'the controller comes back after a restart of the machine');
+  writeFileSync(UNIT_FILE, text, { mode: 0o644 });
+  systemctl(unit, 'daemon-reload');
+  systemctl(unit, 'enable');
 }
 
-function systemctl(verb) {
-  const args = verb === 'daemon-reload' ? [verb] : [verb, unitName];
+function systemctl({ UNIT_NAME }, verb) {
+  const args = verb === 'daemon-reload' ? [verb] : [verb, UNIT_NAME];
   const { status, stderr } = spawnSync('systemctl', args, { encoding: 'utf8' });
   if (status === 0) return;
   throw new Refusal(
-    `cannot ${verb} ${unitName}: ${stderr.trim().split('\n').at(-1)}`,
-    `see \`systemctl status ${unitName}\` and \`journalctl -u ${unitName}\``,
+    `cannot ${verb} ${UNIT_NAME}: ${stderr.trim().split('\n').at(-1)}`,
+    `see \`systemctl status ${UNIT_NAME}\` and \`journalctl -u ${UNIT_NAME}\``,
   );
 }
 
-/** KillMode=process: databases outlive their controller. */
+/** KillMode=process: databases outlive their controller. It never gives up: nobody else starts it. */
 function unitText(root, { controllerCommand, controllerVariables }) {
   const variables = Object.entries(controllerVariables(root)).map(
     ([name, value]) => `Environment=${name}=${value}`,
@@ -91,10 +89,13 @@ function unitText(root, { controllerCommand, controllerVariables }) {
 Description=pgcharm, the embedded model controller
 After=network-online.target
 Wants=network-online.target
+StartLimitIntervalSec=0
 
 [Service]
 ${variables.join('\n')}
 ExecStart=${controllerCommand(root).join(' ')}
+StandardOutput=append:${root}/log/controller.log
+StandardError=append:${root}/log/controller.log
 KillMode=process
 Restart=always
 RestartSec=1

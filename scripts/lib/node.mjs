@@ -36,7 +36,9 @@ export function ensureDependencies() {
   const reason = staleness();
   if (reason === undefined) return;
   say('installing npm packages (npm ci --ignore-scripts)', reason);
-  const npm = spawnSync('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund'], {
+  // Warnings are about the Node that runs npm, not about the pinned one that runs the packages.
+  const quiet = ['--no-audit', '--no-fund', '--loglevel=error'];
+  const npm = spawnSync('npm', ['ci', '--ignore-scripts', ...quiet], {
     cwd: projectRoot,
     stdio: ['ignore', progressStream().fd, 'inherit'],
   });

@@ -12,6 +12,7 @@ import { poll } from '../../lib/std/clock.ts';
 import { OperatorError, systemCode } from '../../lib/std/errors.ts';
 import { currentRelease, installRelease } from './release.ts';
 import { socketPath } from './root.ts';
+import { hasUnit, startUnit } from './systemd-unit.ts';
 
 const START_TIMEOUT_MS = 15_000;
 
@@ -89,6 +90,12 @@ async function answersSoon(root: string): Promise<boolean> {
 
 async function startController(root: string): Promise<{ ended: () => boolean }> {
   const log = await openLog(root);
+  if (hasUnit(root)) {
+    // Started from here it would take the place of systemd's, which would try again for ever.
+    await log.close();
+    await startUnit();
+    return { ended: () => false };
+  }
   const [program = '', ...words] = controllerCommand(root);
   try {
     const child = spawn(program, words, {
