@@ -7,7 +7,8 @@ import assert from 'node:assert/strict';
 import { existsSync, rmSync } from 'node:fs';
 import { after, describe, test } from 'node:test';
 import { bootMarker } from '../../src/controller/machines/boot.ts';
-import { FaultWorld, type ServiceName } from '../support/fault-world.ts';
+import { everyoneOf, type ServiceName } from '../support/census.ts';
+import { FaultWorld } from '../support/fault-world.ts';
 import { findProcesses, powerCut } from '../support/processes.ts';
 
 describe('faults of a cluster of three', async () => {
@@ -28,7 +29,7 @@ describe('faults of a cluster of three', async () => {
 
   test('Patroni and PostgreSQL on the primary are killed', async () => {
     const { services, postmaster } = await primary();
-    await world.kill(services['patroni'] ?? [], postmaster);
+    await world.kill(services.patroni, postmaster);
     await recovered();
   });
 
@@ -37,8 +38,13 @@ describe('faults of a cluster of three', async () => {
     await recovered();
   });
 
-  test('pooler and agent of the primary are killed', async () => {
-    await killServices(world, await world.primary(), 'pgbouncer', 'agent');
+  test('the pooler of the primary’s unit is killed', async () => {
+    await killServices(world, await world.primary(), 'pgbouncer');
+    await recovered();
+  });
+
+  test('the agent of the primary’s unit is killed', async () => {
+    await killServices(world, await world.primary(), 'agent');
     await recovered();
   });
 
@@ -81,15 +87,13 @@ describe('faults of a cluster of three', async () => {
     const machine = await world.machineOf(unit);
     await world.model.pgcharm(['power-off', machine]);
     await world.writing();
-    const { services, postmaster, supervisor } = await world.census(unit);
-    assert.deepEqual([...Object.values(services).flat(), ...postmaster, ...supervisor], []);
+    assert.deepEqual(everyoneOf(await world.census(unit)), []);
     await world.model.pgcharm(['power-on', machine]);
     await recovered();
   });
 
   test('every process of the primary’s unit is killed', async () => {
-    const { supervisor, runsv, services, postmaster } = await primary();
-    await world.kill(supervisor, ...Object.values(runsv), ...Object.values(services), postmaster);
+    await world.kill(everyoneOf(await primary()));
     await recovered();
   });
 
@@ -118,7 +122,7 @@ async function killServices(
   ...names: readonly ServiceName[]
 ): Promise<void> {
   const { services } = await world.census(unit);
-  await world.kill(...names.map((name) => services[name] ?? []));
+  await world.kill(...names.map((name) => services[name]));
 }
 
 /** The new supervisor's copy waits until the orphan ends, and takes over then. */
@@ -129,13 +133,12 @@ async function orphan(
 ): Promise<void> {
   const before = await world.census(unit);
   await world.kill(...names.map((name) => before.runsv[name] ?? []));
-  await world.model.until('copies wait', async () => {
-    const { queued } = await world.census(unit);
-    return queued.length === names.length ? true : undefined;
-  });
+  await world.model.until('copies wait', async () =>
+    (await world.queued(unit)).length === names.length ? true : undefined,
+  );
   const now = await world.census(unit);
   assert.deepEqual(identities(now.services), identities(before.services));
-  await world.kill(...names.map((name) => now.services[name] ?? []));
+  await world.kill(...names.map((name) => now.services[name]));
 }
 
 function identities(kinds: Record<string, { pid: number; started: string }[]>): string[] {

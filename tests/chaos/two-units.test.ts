@@ -5,6 +5,8 @@
  */
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import pg from 'pg';
 import { FaultWorld } from '../support/fault-world.ts';
 
 describe('two units', async () => {
@@ -65,15 +67,53 @@ describe('two units', async () => {
     await world.writing();
     assert.deepEqual((await writers.check()).lost, []);
 
-    // Rows that the old primary would accept now would be lost: the writers try it too.
+    // A row that the old primary's server accepts would be lost with its timeline.
+    const attempts = attemptWrites(world.directUri(await world.addressOf(lost)));
     await model.pgcharm(['power-on', machine]);
     await world.recovered(2);
+    const { accepted, refusal } = await attempts.end();
+    assert.equal(accepted, 0);
+    assert.equal(refusal, '25006', 'it was never asked, or is no replica');
     assert.equal(await world.primary(), survivor);
     await model.until('the voter stays with the survivor', async () =>
       (await world.etcdLeader()) === survivor ? true : undefined,
     );
   });
 });
+
+/**
+ * Tries to write on one server, again and again, until it is told to end.
+ *
+ * @returns how often it succeeded, and the SQLSTATE of the last refusal (25006: read-only)
+ */
+function attemptWrites(uri: string): { end(): Promise<{ accepted: number; refusal: unknown }> } {
+  const state = { running: true, accepted: 0, refusal: undefined as unknown };
+  const loop = async () => {
+    do {
+      const client = new pg.Client({ connectionString: uri, connectionTimeoutMillis: 3000 });
+      client.on('error', () => {});
+      await client
+        .connect()
+        .then(() => client.query("INSERT INTO acknowledged VALUES ('from the past')"))
+        .then(() => {
+          state.accepted += 1;
+        })
+        .catch((error: { code?: unknown }) => {
+          state.refusal = error.code;
+        });
+      void client.end().catch(() => {});
+      await delay(100);
+    } while (state.running);
+  };
+  const ended = loop();
+  return {
+    async end() {
+      state.running = false;
+      await ended;
+      return state;
+    },
+  };
+}
 
 /** Identity of the unit's postmaster. */
 async function serverOf(world: FaultWorld, unit: string): Promise<string> {

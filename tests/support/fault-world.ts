@@ -1,35 +1,18 @@
 /**
- * A cluster under writers for tests of faults: which process of a unit is which, whom to kill, and
- * what "recovered" means after any fault: every unit active, every member streaming, exactly one
- * process of each service and none besides, writers writing, no acknowledged row lost.
+ * A cluster under writers for tests of faults: who is primary, whom to kill, and what "recovered"
+ * means after any fault: every unit active, every member streaming, exactly one process of each
+ * kind and none besides, writers writing, no acknowledged row lost.
  */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import type { Found } from '../../scripts/lib/processes.mjs';
 import { charmArchive } from './build.ts';
+import { type Census, censusOf, deviations, queuedCopies, type UnitPlace } from './census.ts';
 import { type Deployment, startDeployment } from './deployment.ts';
-import { findProcesses, killAndWait } from './processes.ts';
+import { killAndWait } from './processes.ts';
 import { accessOf } from './sql.ts';
 import { singleHosts, startWriters, type Writers } from './writers.ts';
 
-export type ServiceName = 'patroni' | 'etcd' | 'pgbouncer' | 'agent';
-
-const SERVICES: readonly ServiceName[] = ['patroni', 'etcd', 'pgbouncer', 'agent'];
-/** Kept down without an object store, but supervised. */
-const SUPERVISED: readonly string[] = [...SERVICES, 'pgbackrest'];
 const RECOVERY_MS = 180_000;
-
-/** The processes of one unit, by what they are. */
-export interface Census {
-  supervisor: Found[];
-  runsv: Record<string, Found[]>;
-  services: Record<string, Found[]>;
-  postmaster: Found[];
-  /** Copies of a service that wait for its lock. */
-  queued: Found[];
-  /** Backends of a postmaster that is gone. */
-  orphans: Found[];
-}
 
 export interface FaultOptions {
   units: number;
@@ -101,10 +84,20 @@ export class FaultWorld {
     const lines = (await this.shell(asked, 'etcdctl endpoint status --cluster')).split('\n');
     const leader = lines.map((line) => line.split(', ')).find((fields) => fields[4] === 'true');
     const host = new URL(leader?.[0] ?? '').hostname;
-    for (const [name, unit] of Object.entries(await this.model.units('postgresql'))) {
-      if (unit['public-address'] === host) return name;
-    }
-    throw new Error(`no unit has the address ${host}`);
+    const place = (await this.#places()).find(({ address }) => address === host);
+    if (place === undefined) throw new Error(`no unit has the address ${host}`);
+    return place.unit;
+  }
+
+  async addressOf(unit: string): Promise<string> {
+    return (await this.#place(unit)).address;
+  }
+
+  /** The clients' way around the pooler, to the server at `address`. */
+  directUri(address: string): string {
+    const uri = new URL(this.uris[0] ?? '');
+    uri.host = `${address}:5432`;
+    return uri.href;
   }
 
   async machineOf(unit: string): Promise<string> {
@@ -114,31 +107,11 @@ export class FaultWorld {
   }
 
   async census(unit: string): Promise<Census> {
-    const { 'public-address': address } = (await this.model.units('postgresql'))[unit] ?? {};
-    const all = findProcesses(this.model.root);
-    const base = `${this.model.root}/agents/unit-${unit.replace('/', '-')}/pg`;
-    const having = (...words: string[]) =>
-      all.filter(({ command }) => words.every((word) => command.includes(word)));
-    const postmaster = having('bin/postgres -D ', `--listen_addresses=${address} `);
-    return {
-      supervisor: having('runsvdir ', `${base}/service `),
-      runsv: inEach(SUPERVISED, (name) =>
-        all.filter(
-          ({ command, cwd }) => command === `runsv ${name}` && cwd === `${base}/service/${name}`,
-        ),
-      ),
-      services: {
-        patroni: having('/patroni ', `${base}/etc/patroni.yaml`),
-        etcd: having('/etcd ', `${base}/etc/etcd.yaml`),
-        pgbouncer: having('/pgbouncer ', `${base}/etc/pgbouncer.ini`),
-        agent: having('src/agent/main.js', ` --dir ${base} `),
-      },
-      postmaster,
-      queued: all.filter(
-        ({ command, cwd }) => command.startsWith('chpst ') && cwd.startsWith(`${base}/service/`),
-      ),
-      orphans: all.filter(({ pid, command }) => command.startsWith('postgres: ') && isAlone(pid)),
-    };
+    return censusOf(this.model.root, await this.#place(unit));
+  }
+
+  async queued(unit: string): Promise<Found[]> {
+    return queuedCopies(this.model.root, await this.#place(unit));
   }
 
   /** SIGKILL to all of them at once, and their end. */
@@ -156,23 +129,17 @@ export class FaultWorld {
       RECOVERY_MS,
     );
     await this.model.active(['postgresql', 'data-integrator'], RECOVERY_MS);
-    const names = await this.unitNames();
-    assert.equal(names.length, units);
+    const places = await this.#places();
+    assert.equal(places.length, units);
     const voters = units > 2 ? units : 1;
     let last: string[] = [];
+    const probe = async () => {
+      last = deviations(this.model.root, places, voters);
+      return last.length === 0 ? true : undefined;
+    };
     await this.model
-      .until(
-        'one process of each kind',
-        async () => {
-          const all = await Promise.all(names.map((name) => this.census(name)));
-          last = all.flatMap((each, at) => deviations(names[at] ?? '', each));
-          const etcds = all.filter(({ services }) => services['etcd']?.length === 1).length;
-          if (etcds !== voters) last.push(`${etcds} of ${voters} voters run`);
-          return last.length === 0 ? true : undefined;
-        },
-        RECOVERY_MS,
-      )
-      .catch((error: unknown) => assert.fail(`${last.join('; ')}\n${String(error)}`));
+      .until('one process of each kind', probe, RECOVERY_MS)
+      .catch((error: unknown) => assert.fail(`${last.join('\n')}\n${String(error)}`));
     await this.writing();
     assert.deepEqual((await this.writers.check()).lost, []);
   }
@@ -185,6 +152,17 @@ export class FaultWorld {
       async () => (this.writers.acknowledged() > before + 20 ? true : undefined),
       timeoutMs,
     );
+  }
+
+  async #places(): Promise<UnitPlace[]> {
+    const units = Object.entries(await this.model.units('postgresql'));
+    return units.map(([unit, { 'public-address': address }]) => ({ unit, address }));
+  }
+
+  async #place(unit: string): Promise<UnitPlace> {
+    const place = (await this.#places()).find((each) => each.unit === unit);
+    if (place === undefined) throw new Error(`no unit ${unit}`);
+    return place;
   }
 
   async #streaming(): Promise<number> {
@@ -200,39 +178,5 @@ export class FaultWorld {
        AND application_name LIKE 'postgresql-%' HAVING NOT pg_is_in_recovery()`;
     const answer = await this.shell(unit, `psql -At -c "${query.replaceAll(/\s+/g, ' ')}"`);
     return answer === '' ? undefined : Number(answer);
-  }
-}
-
-function inEach<T>(names: readonly string[], make: (name: string) => T): Record<string, T> {
-  return Object.fromEntries(names.map((name) => [name, make(name)]));
-}
-
-/** What of a healthy unit this one lacks or has too much of; an etcd need not be on every unit. */
-function deviations(unit: string, census: Census): string[] {
-  const { supervisor, postmaster, services, queued, orphans } = census;
-  const { etcd = [], ...everywhere } = services;
-  const runsv = Object.entries(census.runsv).map(([name, found]) => [`runsv ${name}`, found]);
-  const single: Record<string, Found[]> = {
-    runsvdir: supervisor,
-    postmaster,
-    ...everywhere,
-    ...Object.fromEntries(runsv),
-  };
-  const counts = Object.entries(single)
-    .filter(([, found]) => found.length !== 1)
-    .map(([name, found]) => `${found.length} ${name}`);
-  if (etcd.length > 1) counts.push(`${etcd.length} etcd`);
-  const besides = [...queued, ...orphans].map(({ pid, command }) => `${pid} ${command}`);
-  return [...counts, ...besides].map((finding) => `${unit}: ${finding}`);
-}
-
-/** Its parent is no postmaster: that has died. */
-function isAlone(pid: number): boolean {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    const parent = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1] ?? '';
-    return !readFileSync(`/proc/${parent}/cmdline`, 'utf8').includes('bin/postgres\0-D');
-  } catch {
-    return false; // One of the two has just ended: the next look tells.
   }
 }
