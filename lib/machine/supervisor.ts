@@ -6,6 +6,7 @@
  * its own.
  */
 import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { poll } from '../std/clock.ts';
@@ -51,15 +52,29 @@ async function startDetached(directory: string): Promise<number> {
   return child.pid ?? fail('it has no process id');
 }
 
+/**
+ * A restart of the machine stops the services before anything is killed, but does not wait for long
+ * on one that cannot end, as a database whose archive has gone first. The end of runsvdir alone
+ * ends none of them, as elsewhere.
+ */
+const PROPERTIES = [
+  'ExecStop=/bin/sh -c "exec sv -w 20 stop ./*"',
+  'KillMode=process',
+  'TimeoutStopSec=30',
+  'LimitNOFILE=65536',
+];
+
 async function startTransient(directory: string, label: string): Promise<number> {
-  const unit = `${label}.service`;
-  const properties = ['KillMode=mixed', 'TimeoutStopSec=60', 'LimitNOFILE=65536'];
+  // Units of two models on one machine may have the same name.
+  const place = createHash('sha256').update(directory).digest('hex').slice(0, 8);
+  const unit = `${label}-${place}.service`;
   await run(
     'systemd-run',
     [
       `--unit=${unit}`,
       '--collect',
-      ...properties.map((property) => `--property=${property}`),
+      `--working-directory=${directory}`,
+      ...PROPERTIES.map((property) => `--property=${property}`),
       'runsvdir',
       '-P',
       directory,
