@@ -107,6 +107,8 @@ function otherHost(
 ): string[] {
   return lines({
     [`${name}-host`]: other.address,
+    // It is told all it needs. The usual file is a package's example, which not everybody may read.
+    [`${name}-host-config`]: '/dev/null',
     [`${name}-host-type`]: 'tls',
     [`${name}-host-port`]: String(port),
     [`${name}-host-ca-file`]: tls.ca,
