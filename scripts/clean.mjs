@@ -11,7 +11,7 @@ await runScript(async (args) => {
   const code = await underPinnedNode('clean.mjs', args);
   if (code !== undefined) return code;
   const { resolveRoot } = await import('../src/cli/root.ts');
-  const { removeUnit, stopController } = await import('./lib/controller.mjs');
+  const { forgetSupervisors, removeUnit, stopController } = await import('./lib/controller.mjs');
   const { killAll } = await import('./lib/processes.mjs');
   const { forgetBoot } = await import('./lib/services.mjs');
   const root = resolveRoot(process.env);
@@ -28,6 +28,7 @@ await runScript(async (args) => {
     );
   }
   forgetBoot(root);
+  forgetSupervisors(root);
   rmSync(root, { recursive: true, force: true, maxRetries: 5 });
   say(`removed ${root} and all that ran from it`);
 });

@@ -68,6 +68,8 @@ async function startTransient(directory: string, label: string): Promise<number>
   // Units of two models on one machine may have the same name.
   const place = createHash('sha256').update(directory).digest('hex').slice(0, 8);
   const unit = `${label}-${place}.service`;
+  // One that was killed while its services live on is remembered as failed, under this name.
+  await run('systemctl', ['reset-failed', unit], { timeoutMs: 10_000, accept: [0, 1] });
   await run(
     'systemd-run',
     [

@@ -42,6 +42,16 @@ export async function stopController(root) {
   return running.length > 0;
 }
 
+/** systemd remembers supervisors that did not end by themselves; it need not, once they are gone. */
+export function forgetSupervisors(root) {
+  if (process.getuid() !== 0 || !existsSync('/run/systemd/system')) return;
+  const list = ['list-units', '--state=failed', '--full', '--plain', '--no-legend'];
+  const { stdout } = spawnSync('systemctl', list, { encoding: 'utf8' });
+  const lines = stdout.split('\n').filter((line) => line.includes(` ${root}/agents/`));
+  const names = lines.map((line) => line.split(' ')[0]);
+  if (names.length > 0) spawnSync('systemctl', ['reset-failed', ...names], { stdio: 'ignore' });
+}
+
 /** Takes the systemd unit away, if it belongs to this installation. */
 export async function removeUnit(root) {
   const unit = await systemdUnit();
