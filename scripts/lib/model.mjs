@@ -12,6 +12,8 @@ import { projectRoot } from './node.mjs';
 import { say } from './terminal.mjs';
 
 const longestWait = '10m';
+/** Hooks are tried again after 5, 10, 20 and 40 s; what fails for longer needs somebody. */
+const longestError = '75s';
 
 /**
  * @param {{ applications: Record<string, { charm: string }> }} bundle
@@ -26,7 +28,7 @@ export async function bringModel(bundle, bundlePath) {
     await pgcharm('deploy', bundlePath);
   }
   for (const name of names) await refreshIfOlder(name, before.applications[name]);
-  await pgcharm('wait', ...names, '--timeout', longestWait);
+  await pgcharm('wait', ...names, '--timeout', longestWait, '--error-timeout', longestError);
   await firstBackup(await pgcharmJson('status'));
 }
 

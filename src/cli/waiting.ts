@@ -49,6 +49,32 @@ export function progress(document: StatusDocument, targets: readonly string[], g
   });
 }
 
+/** Units whose hook fails, each with the failure's message and when it was first seen. */
+export type Failures = ReadonlyMap<string, { readonly message: string; readonly since: number }>;
+
+/** A retry in between ends no failure: only a unit at rest without it, or another one, does. */
+export function failures(before: Failures, lines: readonly Line[], now: number): Failures {
+  return new Map(
+    lines.flatMap((line) => {
+      const earlier = before.get(line.name);
+      if (line.status === 'error') {
+        const same = earlier?.message === line.message;
+        const failure = { message: line.message, since: same ? earlier.since : now };
+        return [[line.name, failure] as const];
+      }
+      return earlier === undefined || line.agent === 'idle' ? [] : [[line.name, earlier] as const];
+    }),
+  );
+}
+
+/** The units that fail now and have been failing for so long. */
+export function lasting(found: Failures, lines: readonly Line[], before: number): Line[] {
+  return lines.filter((line) => {
+    const since = found.get(line.name)?.since;
+    return line.status === 'error' && since !== undefined && since <= before;
+  });
+}
+
 function applicationLines(document: StatusDocument, name: string, goal: Goal): Line[] {
   const application = document.applications[name];
   if (application === undefined) return [];

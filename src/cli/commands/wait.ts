@@ -9,10 +9,20 @@ import { UsageError } from '../../../lib/contract/gnuflag.ts';
 import { formatDurationMs, parseDurationMs } from '../../../lib/std/duration.ts';
 import { OperatorError } from '../../../lib/std/errors.ts';
 import type { StatusDocument } from '../../controller/api/documents.ts';
+import type { Api } from '../client.ts';
 import type { Command } from '../command.ts';
 import { follow } from '../follow.ts';
 import { LiveLines } from '../live-lines.ts';
-import { GOALS, type Goal, type Line, progress, unknownTargets } from '../waiting.ts';
+import {
+  type Failures,
+  failures,
+  GOALS,
+  type Goal,
+  type Line,
+  lasting,
+  progress,
+  unknownTargets,
+} from '../waiting.ts';
 
 const DEFAULT_TIMEOUT_MS = 600_000;
 const SETTLED_MS = 1000;
@@ -23,7 +33,8 @@ export const wait: Command = {
   summary: 'Wait until applications or units have a status.',
   details:
     'Without arguments: until every application and unit is active and every agent idle.\n' +
-    `--for is one of ${GOALS.join(', ')}. Not a command of Juju.`,
+    `--for is one of ${GOALS.join(', ')}. --error-timeout gives up earlier when a hook of a unit\n` +
+    'goes on failing for so long. Not a command of Juju.',
   examples: [
     'pgcharm wait',
     'pgcharm wait postgresql --timeout 5m',
@@ -32,15 +43,18 @@ export const wait: Command = {
   flags: [
     { names: ['timeout'], kind: 'duration', doc: 'Longest wait', value: '10m' },
     { names: ['for'], doc: 'The status to wait for', value: 'active' },
+    { names: ['error-timeout'], kind: 'duration', doc: 'Longest error of a unit; none by default' },
   ],
   takes: [0, 1000],
   async run(call) {
     const goal = chosenGoal(call.flags.text('for') ?? 'active');
     const timeoutMs = parseDurationMs(call.flags.text('timeout') ?? '') ?? DEFAULT_TIMEOUT_MS;
+    const errorMs = parseDurationMs(call.flags.text('error-timeout') ?? '');
     const started = Date.now();
     const targets = [...call.args];
     const live = new LiveLines(call.out);
     let last: Line[] = [];
+    let failing: Failures = new Map();
     let heldSince: number | undefined;
     const done = await follow(
       call.api,
@@ -54,6 +68,9 @@ export const wait: Command = {
           refuseUnknown(document, targets, goal);
           last = progress(document, targets, goal);
           live.show(last.map((line) => liveLine(line, Date.now() - started)));
+          failing = failures(failing, last, Date.now());
+          const broken = lasting(failing, last, Date.now() - (errorMs ?? timeoutMs));
+          if (errorMs !== undefined && broken.length > 0) return broken;
           if (!last.every((line) => line.reached)) heldSince = undefined;
           else heldSince ??= Date.now();
           return heldSince !== undefined && Date.now() - heldSince >= SETTLED_MS ? true : undefined;
@@ -61,6 +78,7 @@ export const wait: Command = {
       },
     );
     if (done === true) return 0;
+    if (done !== undefined) throw await keepsFailing(call.api, done);
     throw timedOut(last, goal, timeoutMs);
   },
 };
@@ -93,6 +111,24 @@ function liveLine(line: Line, elapsedMs: number) {
     text: `${time} ${state.trimEnd()}`,
     state: `${mark}${line.status}${line.message}`,
   };
+}
+
+/** With what the unit's log said last, which is mostly the reason. */
+async function keepsFailing(api: Api, broken: readonly Line[]): Promise<OperatorError> {
+  const units = broken.map(async ({ name, message }) => {
+    const log = await api.call('log', { include: [name], level: 'ERROR', limit: 5 });
+    const reason = log.findLast((line) => !line.message.startsWith('hook "'))?.message;
+    return `${name}: ${message}${reason === undefined ? '' : ` (${reason.trim()})`}`;
+  });
+  const [first] = broken;
+  return new OperatorError({
+    code: 'keeps-failing',
+    message: `cannot go on, a hook fails again and again: ${(await Promise.all(units)).join('; ')}`,
+    hint:
+      `read \`pgcharm debug-log --replay --no-tail --include ${first?.name}\`, mend the cause, ` +
+      `then \`pgcharm resolved ${first?.name}\``,
+    retry: 'never',
+  });
 }
 
 function timedOut(lines: readonly Line[], goal: Goal, timeoutMs: number): OperatorError {

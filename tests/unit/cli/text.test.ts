@@ -9,7 +9,7 @@ import { shellWords } from '../../../src/cli/shell-words.ts';
 import { statusText } from '../../../src/cli/status-text.ts';
 import { columns } from '../../../src/cli/table.ts';
 import { goTime } from '../../../src/cli/times.ts';
-import { progress, unknownTargets } from '../../../src/cli/waiting.ts';
+import { failures, lasting, progress, unknownTargets } from '../../../src/cli/waiting.ts';
 import { anApplication, anOutput, aStatus, aUnit } from './surface.ts';
 
 describe('status as text', () => {
@@ -141,6 +141,22 @@ describe('wait', () => {
     assert.equal(progress(document, ['web'], 'removed').length, 2);
     assert.equal(progress(document, ['web/1'], 'removed').length, 0);
     assert.equal(progress(aStatus({}), ['web'], 'removed').length, 0);
+  });
+
+  test('a failing hook counts on through its retries, and ends with a unit at rest', () => {
+    const hook = 'hook failed: "start"';
+    const seen = (status: string, message: string, agent: string, at: number) => {
+      const now = lines(status, message, agent);
+      found = failures(found, now, at);
+      return lasting(found, now, at - 60).map(({ name }) => name);
+    };
+    let found: ReturnType<typeof failures> = new Map();
+    assert.deepEqual(seen('error', hook, 'idle', 0), []);
+    assert.deepEqual(seen('waiting', 'trying', 'executing', 60), []);
+    assert.deepEqual(seen('error', hook, 'idle', 70), ['web/0']);
+    assert.deepEqual(seen('error', 'hook failed: "stop"', 'idle', 80), []);
+    assert.deepEqual(seen('active', '', 'idle', 90), []);
+    assert.deepEqual(seen('error', 'hook failed: "stop"', 'idle', 145), []);
   });
 
   test('names what is not there', () => {
