@@ -102,7 +102,7 @@ export function queuedCopies(root: string, { unit }: UnitPlace): Found[] {
   );
 }
 
-/** Without those that one of them has just forked and that look like it until they run a program. */
+/** Without those that one of them has just forked: they look like it until they run a program. */
 function parents(found: readonly Found[]): Found[] {
   const pids = new Set(found.map(({ pid }) => pid));
   return found.filter(({ pid }) => !pids.has(parentOf(pid) ?? 0));

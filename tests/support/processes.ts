@@ -1,6 +1,6 @@
 /**
  * Ends what a test started: every process of an installation's directory, found by that directory,
- * then the directory itself.
+ * then the directory itself and its mark of this boot.
  */
 import { rm } from 'node:fs/promises';
 import {
@@ -11,6 +11,7 @@ import {
   signalAll,
   waitUntil,
 } from '../../scripts/lib/processes.mjs';
+import { bootMarker } from '../../src/controller/machines/boot.ts';
 
 /** Kills everything at once, as a loss of power would; a later start finds what is on disk. */
 export async function powerCut(directory: string): Promise<void> {
@@ -20,6 +21,8 @@ export async function powerCut(directory: string): Promise<void> {
 /** @throws when a process survives SIGKILL for 20 s */
 export async function removeInstallation(directory: string): Promise<void> {
   refuseLeftovers(await killAll(directory));
+  const marker = bootMarker(directory, process.env);
+  if (marker !== undefined) await rm(marker, { force: true });
   await rm(directory, { recursive: true, force: true, maxRetries: 5 });
 }
 
