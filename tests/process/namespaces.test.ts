@@ -87,11 +87,12 @@ describe('a machine that is isolated', { skip }, () => {
   });
 
   test('is made anew, alike, when the process that holds it dies', async () => {
-    const before = await place(one);
-    for (const pid of holders()) process.kill(pid, 'SIGKILL');
-    await world.until('they are gone', () => holders().length === 0);
-    assert.notEqual(await place(one), before);
+    const before = holders();
+    for (const pid of before) process.kill(pid, 'SIGKILL');
+    await world.until('they are gone', () => !holders().some((pid) => before.includes(pid)));
     assert.deepEqual(await listed(one, 'agents'), ['unit-a-0']);
+    // The kernel may give the new one the number of the old: that it is held is what tells.
+    assert.equal(holders().filter((pid) => !before.includes(pid)).length, 1);
   });
 
   test('gains the storage that it gets, and loses what it loses', async () => {
