@@ -43,12 +43,17 @@ export const etcdEndpoints: Decider = (world) => {
   return [step('peer-set', { scope: 'app', data }, 'the voters have changed')];
 };
 
-/** The only voters were on units that are gone, and no cluster was ever made on them. */
+/**
+ * The only voters were on units that are gone, and no cluster was ever made on them. A new leader
+ * may not have met every unit yet: one that it has not met may hold the voter.
+ */
 function isOrphaned(world: Snapshot, facts: EtcdFacts): boolean {
   if (systemIdentifier(world) !== undefined || world.data.systemIdentifier !== undefined) {
     return false;
   }
-  const present = addresses(world).map(({ address }) => clientUrl(address));
+  const met = addresses(world);
+  if (!world.peers.planned.every((unit) => met.some((each) => each.unit === unit))) return false;
+  const present = met.map(({ address }) => clientUrl(address));
   return !facts.endpoints.some((url) => present.includes(url));
 }
 
