@@ -5,7 +5,7 @@
  */
 import { type Action, accept, refuse } from '../../../lib/charm/action.ts';
 import { unfitness } from '../model/candidate.ts';
-import { clientUrl, etcdFacts, systemIdentifier } from '../model/etcd-facts.ts';
+import { clientUrl, etcdFacts, hasMajority, systemIdentifier } from '../model/etcd-facts.ts';
 import { primaryOf, probe, type Snapshot, unitOfMember } from '../model/snapshot.ts';
 import { type Steps, step } from '../model/steps.ts';
 
@@ -47,7 +47,7 @@ export const promoteToPrimary: Action<Snapshot, Steps, Params> = {
   },
 };
 
-/** Only where the lost voter was the only one, and its unit is not this one. */
+/** Only where no majority of the voters answers. */
 function withoutEtcd(world: Snapshot, force: boolean, reason: string) {
   const { name, address } = world.unit;
   const facts = etcdFacts(world);
@@ -56,7 +56,7 @@ function withoutEtcd(world: Snapshot, force: boolean, reason: string) {
   if (facts === undefined || own === undefined || identifier === undefined) {
     return refuse('no-cluster', `cannot promote ${name}: there is no cluster yet`);
   }
-  const lost = !world.agent.known || probe(world, 'etcd').known ? undefined : facts;
+  const lost = !world.agent.known || hasMajority(world) ? undefined : facts;
   if (lost === undefined) {
     return refuse('cluster-unknown', `cannot promote ${name}: ${reason}`);
   }

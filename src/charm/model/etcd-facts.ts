@@ -50,6 +50,21 @@ export function etcdMembers(world: Snapshot): EtcdMember[] | undefined {
   return members.some(isInForce) ? members : undefined;
 }
 
+/** An election, or the answer of a busy voter, takes no longer. */
+const ELECTION_MS = 15_000;
+
+/**
+ * More than half of the voters answer, or did a moment ago. A voter that is left alone still says
+ * who the members are (etcd 3.4 answers from its own memory): that they are known says nothing.
+ */
+export function hasMajority(world: Snapshot): boolean {
+  const view = probe(world, 'etcd');
+  if (!view.known) return false;
+  const voting = view.value.members.filter((member) => !member.learner);
+  const answering = voting.filter(({ healthy, silentMs }) => healthy || silentMs < ELECTION_MS);
+  return answering.length > voting.length / 2;
+}
+
 /** Client URL of the member with this peer URL. */
 export function clientOf(peer: string): string {
   return peer.replace(/:2380$/, ':2379');

@@ -21,6 +21,15 @@ const member = (number: number, more: Partial<ClusterMember> = {}): ClusterMembe
   ...more,
 });
 const primary = member(1, { role: 'primary', streaming: false });
+const voter = {
+  id: '1',
+  name: 'postgresql-1',
+  peerUrl: 'https://10.0.0.11:2380',
+  learner: false,
+  healthy: true,
+  silentMs: 0,
+  inSync: true,
+};
 
 /** The snapshot of postgresql/0 in a cluster with these members. */
 async function within(members: ClusterMember[]): Promise<Snapshot> {
@@ -114,10 +123,23 @@ describe('promote-to-primary', () => {
     assert.match(says(world), /promote-to-primary scope=unit force=true/);
     assert.ok(world.agent.known);
     // Patroni has been found silent first; etcd may still answer.
-    const etcd = known({ members: [], leader: undefined });
+    const etcd = known({ members: [voter], leader: undefined });
     const early = { ...world, agent: known({ ...world.agent.value, etcd }) };
     assert.equal(plan(early, true).accepted, false);
     assert.doesNotMatch(says(early), /force=true/);
+  });
+
+  test('goes on alone beside a voter that has lost the others, not during an election', async () => {
+    const world = await alone();
+    const beside = (silentMs: number): Snapshot => {
+      assert.ok(world.agent.known);
+      const members = [{ ...voter, healthy: false, silentMs }];
+      const etcd = known({ members, leader: undefined });
+      return { ...world, agent: known({ ...world.agent.value, etcd }) };
+    };
+    assert.equal(plan(beside(60_000), true).accepted, true);
+    assert.equal(plan(beside(60_000)).accepted, false);
+    assert.equal(plan(beside(5000), true).accepted, false);
   });
 
   test('never goes on alone without a copy of the database', async () => {
