@@ -67,6 +67,8 @@ export const machineSteps: Families<MachineSteps> = {
   },
   'set-data-aside': {
     lane: 'patroni',
+    // Before the supervisor starts a Patroni that would find it.
+    priority: 38,
     destructive: true,
     async apply({ path }, { world }) {
       // One of each is kept: enough to look at, not enough to fill a disk.

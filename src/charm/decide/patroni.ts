@@ -4,7 +4,7 @@
  * touched.
  */
 import { digestOf } from '../../../lib/std/digest.ts';
-import { clientUrl, etcdFacts, systemIdentifier } from '../model/etcd-facts.ts';
+import { clientUrl, etcdFacts, hasMajority, systemIdentifier } from '../model/etcd-facts.ts';
 import { patroniConfig } from '../model/patroni-config.ts';
 import { probe, type ServiceFacts, type Snapshot } from '../model/snapshot.ts';
 import {
@@ -80,17 +80,20 @@ function followEtcd(world: Snapshot, service: ServiceFacts): Decision[] {
   const endpoints = etcdFacts(world)?.endpoints ?? [];
   const { startedWith } = service;
   const publish = publishHosts(world, service);
-  if (startedWith.length === 0 || endpoints.some((url) => startedWith.includes(url))) {
-    return publish;
-  }
+  const known = endpoints.filter((url) => startedWith.includes(url));
+  if (startedWith.length === 0 || known.length === endpoints.length) return publish;
   const cluster = probe(world, 'cluster');
   const self = cluster.known
     ? cluster.value.members.find((member) => member.name === world.unit.member)
     : undefined;
-  // A clone or a start that is under way would be cut short.
-  const interrupts = cluster.known && !['running', 'streaming'].includes(self?.state ?? '');
-  if (interrupts) return publish;
+  // A clone or a start that is under way would be cut short. One that etcd does not know of is not
+  // on its way: it waits for voters that are gone.
+  if (self !== undefined && !['running', 'streaming'].includes(self.state)) return publish;
+  // Of the voters some answer, but none of those that it has heard of.
+  const isCutOff = self === undefined && cluster.known && hasMajority(world);
+  if (known.length > 0 && !isCutOff) return publish;
   const why = 'no voter is left of those that it started with';
+  if (world.data.debris) return [step('stop-service', { name: 'patroni' }, why)];
   return [step('restart-service', { name: 'patroni', signal: 'SIGKILL' }, why)];
 }
 
@@ -143,12 +146,14 @@ function obstacleToStart(world: Snapshot): Decision | undefined {
   if (initialized === undefined) {
     return mayFound(world) ? undefined : waiting('no-cluster', 'waiting for the first primary');
   }
-  if (!cluster.known)
-    return waiting('cluster-unknown', `cannot ask the cluster: ${cluster.reason}`);
-  if (data.debris && layout.data !== undefined) {
+  // Also before there is an agent to ask: with the supervisor a Patroni comes up that was to run,
+  // and what it finds here it neither clones over nor removes.
+  if (data.debris && layout.data !== undefined && (cluster.known || !world.supervised)) {
     const why = 'it holds no control file: the rest of a clone that was cut short';
     return step('set-data-aside', { path: layout.data }, why);
   }
+  if (!cluster.known)
+    return waiting('cluster-unknown', `cannot ask the cluster: ${cluster.reason}`);
   return undefined;
 }
 

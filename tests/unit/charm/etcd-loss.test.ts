@@ -1,0 +1,144 @@
+/**
+ * What a unit does when etcd, or what it knows of etcd, is not what it was: rows that the cluster
+ * simulation has found.
+ */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { etcdEndpoints } from '../../../src/charm/decide/etcd.ts';
+import { patroni } from '../../../src/charm/decide/patroni.ts';
+import { status } from '../../../src/charm/decide/status.ts';
+import { clientUrl, peerUrl } from '../../../src/charm/model/etcd-facts.ts';
+import type { Snapshot } from '../../../src/charm/model/snapshot.ts';
+import { type ClusterMember, known, unknown } from '../../../src/charm/model/world.ts';
+import { IDENTIFIER, joining } from '../../support/world.ts';
+
+const kinds = (decisions: ReturnType<typeof patroni>) =>
+  decisions.flatMap((each) => (each.type === 'step' ? [each.kind] : []));
+
+const voter = (number: number, silentMs = 0) => ({
+  id: `${number}`,
+  name: `postgresql-${number}`,
+  peerUrl: peerUrl(`10.0.0.1${number}`),
+  learner: false,
+  healthy: silentMs === 0,
+  silentMs,
+  inSync: silentMs === 0,
+});
+
+describe('an etcd that was founded elsewhere', () => {
+  const leads = (planned: string[]): Snapshot => {
+    const world = joining();
+    world.isLeader = true;
+    world.others = [];
+    world.planned = planned;
+    return world.snapshot();
+  };
+
+  test('is not founded again by a leader that has not met its unit yet', () => {
+    assert.deepEqual(etcdEndpoints(leads(['postgresql/0', 'postgresql/1'])), []);
+  });
+
+  test('is founded again when its unit is gone and no database was made', () => {
+    assert.deepEqual(kinds(etcdEndpoints(leads(['postgresql/0']))), ['peer-set']);
+  });
+});
+
+describe('the rest of a clone', () => {
+  test('is set aside before the supervisor of a restarted machine brings Patroni up', async () => {
+    const world = joining();
+    const elsewhere = { name: 'postgresql-1', address: '10.0.0.11' };
+    world.elsewhere = { initialized: IDENTIFIER, members: [member(elsewhere)] };
+    world.committed.app['system-identifier'] = IDENTIFIER;
+    await world.settle();
+    world.data = { systemIdentifier: undefined, debris: true, etcdMember: false };
+    const { patroni: service, agent } = world.services;
+    assert.ok(service && agent);
+    world.supervised = false;
+    world.services['patroni'] = { ...service, running: false, wantedUp: true };
+    world.services['agent'] = { ...agent, running: false };
+    assert.deepEqual(kinds(patroni(world.snapshot())), ['set-data-aside']);
+  });
+});
+
+describe('a Patroni that was started with other voters', () => {
+  const OTHER = clientUrl('10.0.0.12');
+
+  /** The own member as etcd has it, and the voters that Patroni was started with. */
+  async function running(self: Partial<ClusterMember> | undefined, startedWith: string[]) {
+    const world = joining();
+    world.elsewhere = { initialized: IDENTIFIER, members: [] };
+    world.committed.app['system-identifier'] = IDENTIFIER;
+    world.committed.app['etcd-endpoints'] = [clientUrl('10.0.0.11'), OTHER].join(',');
+    await world.settle();
+    const snapshot = world.snapshot();
+    assert.ok(snapshot.agent.known && snapshot.agent.value.cluster.known);
+    const { services } = snapshot;
+    const cluster = { ...snapshot.agent.value.cluster.value };
+    cluster.members = self === undefined ? [] : [member(self)];
+    const etcd = known({ members: [voter(1), voter(2)], leader: 'postgresql-1' });
+    const agent = known({ ...snapshot.agent.value, etcd, cluster: known(cluster) });
+    const service = { ...services['patroni'], startedWith } as (typeof services)[string];
+    return { ...snapshot, agent, services: { ...services, patroni: service } };
+  }
+
+  test('starts anew when none of them is left, also where it has never got through', async () => {
+    const gone = [clientUrl('10.0.0.19')];
+    assert.ok(kinds(patroni(await running(undefined, gone))).includes('restart-service'));
+    assert.ok(kinds(patroni(await running({}, gone))).includes('restart-service'));
+  });
+
+  test('is left alone while it clones', async () => {
+    const clones = await running({ state: 'creating replica' }, [clientUrl('10.0.0.19')]);
+    assert.ok(!kinds(patroni(clones)).includes('restart-service'));
+  });
+
+  test('starts anew when etcd answers and does not hear of it', async () => {
+    const one = [OTHER];
+    assert.ok(kinds(patroni(await running(undefined, one))).includes('restart-service'));
+    assert.ok(!kinds(patroni(await running({}, one))).includes('restart-service'));
+  });
+
+  test('gives up the rest of a clone with an orderly end', async () => {
+    const world = await running(undefined, [OTHER]);
+    const cut = { ...world, data: { ...world.data, systemIdentifier: undefined, debris: true } };
+    assert.ok(kinds(patroni(cut)).includes('stop-service'));
+  });
+});
+
+describe('a voter that is left alone', () => {
+  async function says(silentMs: number): Promise<string> {
+    const world = joining();
+    world.elsewhere = { initialized: IDENTIFIER, members: [] };
+    world.committed.app['system-identifier'] = IDENTIFIER;
+    const all = [0, 1, 2].map((number) => clientUrl(`10.0.0.1${number}`));
+    world.committed.app['etcd-endpoints'] = all.join(',');
+    await world.settle();
+    const snapshot = world.snapshot();
+    assert.ok(snapshot.agent.known);
+    const members = [voter(0, silentMs), voter(1, silentMs), voter(2, silentMs)];
+    const etcd = known({ members, leader: undefined });
+    const cluster = unknown('no answer');
+    const agent = known({ ...snapshot.agent.value, etcd, cluster });
+    return JSON.stringify(status({ ...snapshot, agent }));
+  }
+
+  test('names the way out when the others stay silent, not during an election', async () => {
+    assert.match(await says(60_000), /promote-to-primary scope=unit force=true/);
+    assert.doesNotMatch(await says(5000), /force=true/);
+  });
+});
+
+function member(more: Partial<ClusterMember>): ClusterMember {
+  return {
+    name: 'postgresql-0',
+    address: '10.0.0.10',
+    role: 'replica',
+    state: 'running',
+    timeline: 1,
+    lagBytes: 0,
+    streaming: true,
+    pendingRestart: false,
+    tags: {},
+    ...more,
+  };
+}
