@@ -1,8 +1,8 @@
 /** Where this user's installation lives (`D` in docs/architecture.md), and the paths within it. */
-import { chmodSync, mkdirSync } from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
-import { OperatorError } from '../../lib/std/errors.ts';
+import { messageOf, OperatorError } from '../../lib/std/errors.ts';
 
 type Environment = Record<string, string | undefined>;
 
@@ -12,10 +12,14 @@ const LONGEST_SOCKET_PATH = 107;
 /** The longest socket below the root belongs to a unit; leave room for its name. */
 const LONGEST_OWN_SOCKET = 'agents/unit-postgresql-00/pg/run/.s.PGSQL.5432';
 
+/** What only an installation has, one of them from its first moment on. */
+const OWN_NAMES = ['release', 'start.lock', 'state'];
+
 /**
  * The directory of the installation; created (0711) when missing.
  *
- * @throws OperatorError `root-too-long` when sockets within it would have too long a path
+ * @throws OperatorError `root-too-long` when sockets within it would have too long a path,
+ *   `root-foreign` when it is full of something else, `root-unusable` when it cannot be made
  */
 export function resolveRoot(env: Environment): string {
   const root = chosenRoot(env);
@@ -30,10 +34,34 @@ export function resolveRoot(env: Environment): string {
       retry: 'never',
     });
   }
-  mkdirSync(root, { recursive: true, mode: 0o711 });
-  // The umask may have taken bits away: servers of other users pass through this directory.
-  chmodSync(root, 0o711);
+  try {
+    mkdirSync(root, { recursive: true, mode: 0o711 });
+    refuseForeign(root);
+    // The umask may have taken bits away: servers of other users pass through this directory.
+    chmodSync(root, 0o711);
+  } catch (cause) {
+    if (cause instanceof OperatorError) throw cause;
+    throw new OperatorError({
+      code: 'root-unusable',
+      message: `cannot use ${root}: ${messageOf(cause)}`,
+      hint: 'set PGCHARM_DIR to a directory that you may write, or leave it out',
+      retry: 'never',
+      cause,
+    });
+  }
   return root;
+}
+
+/** Its mode is about to be changed, and `npm run clean` would remove it. */
+function refuseForeign(root: string): void {
+  const names = readdirSync(root);
+  if (names.length === 0 || names.some((name) => OWN_NAMES.includes(name))) return;
+  throw new OperatorError({
+    code: 'root-foreign',
+    message: `cannot use ${root}: it holds something else, such as ${names[0]}`,
+    hint: 'set PGCHARM_DIR to a directory that is empty or does not exist',
+    retry: 'never',
+  });
 }
 
 function chosenRoot(env: Environment): string {

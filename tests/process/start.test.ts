@@ -76,7 +76,7 @@ describe('the project’s commands', async () => {
     await writeFile(join(parent, 'precious'), '');
     const { code, output } = await runScript('clean', ['--yes'], parent);
     assert.equal(code, 1);
-    assert.match(output, /does not look like an installation/);
+    assert.match(output, /holds something else/);
     assert.ok(existsSync(join(parent, 'precious')));
   });
 });

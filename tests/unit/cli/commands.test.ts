@@ -1,6 +1,6 @@
 /** Every command: its help, what it asks the controller, what it prints, how it fails. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
@@ -314,6 +314,24 @@ describe('the installation’s directory', () => {
       code: 'root-too-long',
       hint: /PGCHARM_DIR/,
     });
+  });
+
+  test('a directory that holds something else is left as it is', () => {
+    const foreign = join(directory, 'home');
+    mkdirSync(foreign, { mode: 0o750 });
+    writeFileSync(join(foreign, 'letter'), '');
+    assert.throws(() => resolveRoot({ PGCHARM_DIR: foreign }), {
+      code: 'root-foreign',
+      message: /letter/,
+    });
+    assert.equal(statSync(foreign).mode & 0o777, 0o750);
+  });
+
+  test('a file in the way is named', () => {
+    const taken = file('taken', '');
+    const refusal = { code: 'root-unusable', message: /cannot use .*taken/ };
+    assert.throws(() => resolveRoot({ PGCHARM_DIR: taken }), refusal);
+    assert.throws(() => resolveRoot({ PGCHARM_DIR: join(taken, 'below') }), refusal);
   });
 
   test('PGCHARM_DIR wins; it is made so that others can pass but not look', () => {
