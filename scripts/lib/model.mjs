@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { pgcharm, pgcharmJson } from './cli.mjs';
 import { archiveOf } from './compile.mjs';
 import { projectRoot } from './node.mjs';
-import { say } from './terminal.mjs';
+import { Refusal, say } from './terminal.mjs';
 
 const longestWait = '10m';
 /** Hooks are tried again after 5, 10, 20 and 40 s; what fails for longer needs somebody. */
@@ -51,9 +51,18 @@ async function firstBackup({ applications }) {
     const stored = related.some((relation) => relation.interface === 's3');
     if (application['charm-name'] !== 'postgresql' || !stored) continue;
     const leader = `${name}/leader`;
-    const listed = await pgcharmJson('run', leader, 'list-backups', '--wait', '2m');
-    if (/finished/.test(JSON.stringify(listed))) continue;
+    if (await hasBackup(leader)) continue;
     say('taking a first backup', `${name} has none in its object store`);
     await pgcharm('run', leader, 'create-backup', '--wait', longestWait);
+    if (await hasBackup(leader)) continue;
+    throw new Refusal(
+      `cannot take a first backup of ${name}: its action says why above`,
+      `all else runs; mend the cause, then \`./pgcharm run ${leader} create-backup\``,
+    );
   }
+}
+
+async function hasBackup(leader) {
+  const listed = await pgcharmJson('run', leader, 'list-backups', '--wait', '2m');
+  return /finished/.test(JSON.stringify(listed));
 }

@@ -62,7 +62,10 @@ export async function ensurePackages() {
   const absent = packages.filter(({ present }) => !present());
   if (absent.length > 0) {
     const names = absent.map(({ name }) => name).join(' ');
-    throw new Refusal(`cannot find what packages should have installed: ${names}`);
+    throw new Refusal(
+      `cannot find what packages should have installed: ${names}`,
+      `their files were removed by hand? run as root: apt-get install --reinstall ${names}`,
+    );
   }
   if (missing.length > 0) say(`installed ${missing.length} packages`, `took ${elapsed(started)}`);
 }
