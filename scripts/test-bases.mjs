@@ -25,8 +25,8 @@ import { elapsed, Refusal, runScript, say } from './lib/terminal.mjs';
 
 const cache = '/var/cache/pgcharm-bases';
 const mirror = 'http://deb.debian.org/debian';
-/** Files of tests/process whose path holds one of these. */
-const mainPath = ['process/deploy', 'process/start', 'process/switchover', 'process/backup'];
+/** Files of tests/process whose path holds one of these; three units in the last two. */
+const mainPath = ['process/deploy.test', 'process/transports.test', 'process/backup.test'];
 
 await runScript(async (args) => {
   const code = await underPinnedNode('test-bases.mjs', args);

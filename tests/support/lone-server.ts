@@ -4,6 +4,7 @@
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readdirSync } from 'node:fs';
 import { chmod, chown, copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,7 +17,8 @@ import { serverUser } from './database-cluster.ts';
 import { startStore, type TestStore } from './object-store.ts';
 
 const run = promisify(execFile);
-export const BIN = '/usr/lib/postgresql/15/bin';
+const MAJOR = Math.max(...readdirSync('/usr/lib/postgresql').map(Number));
+export const BIN = `/usr/lib/postgresql/${MAJOR}/bin`;
 export const STANZA = 'model.postgresql';
 
 interface Places {
@@ -124,12 +126,12 @@ export async function startLoneServer(): Promise<LoneServer> {
   const dir = await mkdtemp(join(tmpdir(), 'lone-'));
   await chmod(dir, 0o711);
   const places: Places = {
-    data: join(dir, 'data', '15', 'main'),
-    wal: join(dir, 'wal', '15', 'main', 'pg_wal'),
+    data: join(dir, 'data', `${MAJOR}`, 'main'),
+    wal: join(dir, 'wal', `${MAJOR}`, 'main', 'pg_wal'),
     run: join(dir, 'run'),
     etc: join(dir, 'etc'),
   };
-  const parents = [join(dir, 'data', '15'), join(dir, 'wal', '15', 'main')];
+  const parents = [join(dir, 'data', `${MAJOR}`), join(dir, 'wal', `${MAJOR}`, 'main')];
   for (const path of [...parents, places.run, places.etc]) {
     await mkdir(path, { recursive: true });
     await run('chown', ['-R', `${serverUser.uid}:${serverUser.gid}`, path]);
@@ -181,7 +183,7 @@ function wish(
     patroni: { scope: 'postgresql', namespace: '/db/', port: 8008, username: '', password: '' },
     postgres: {
       port: 5432,
-      major: 15,
+      major: MAJOR,
       binDir: BIN,
       superuser: 'operator',
       password: 'operator-password',
