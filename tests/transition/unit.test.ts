@@ -75,6 +75,14 @@ describe('a unit from nothing', () => {
 });
 
 describe('a unit that joins', () => {
+  test('is not active before the leader has said where etcd is', async () => {
+    const world = joining();
+    world.committed.app = {};
+    const { status } = await world.settle();
+    assert.equal(status?.status, 'waiting');
+    assert.match(status?.message ?? '', /the leader/);
+  });
+
   test('never creates a database: it waits until the first primary has', async () => {
     const world = joining();
     const { status } = await world.settle();

@@ -2,14 +2,16 @@
  * What the unit's status says when nothing is wrong with its settings: its role, what is missing
  * for it, and what an operator has to do. Recomputed from the world at every event; never stored.
  */
-import { clientUrl, etcdFacts, hasMajority, systemIdentifier } from '../model/etcd-facts.ts';
+import { clientUrl, etcdFacts, systemIdentifier } from '../model/etcd-facts.ts';
 import { primaryOf, probe, type Snapshot } from '../model/snapshot.ts';
 import { active, type Decider, maintenance, waiting } from '../model/steps.ts';
 import type { ClusterView } from '../model/world.ts';
 
 export const status: Decider = (world) => {
   if (!world.agent.known) {
-    if (world.services['agent']?.wantedUp !== true) return [];
+    if (world.services['agent']?.wantedUp !== true) {
+      return [waiting('agent-absent', 'waiting for the leader to found the cluster')];
+    }
     return [waiting('agent-unknown', `waiting for this unit's agent: ${world.agent.reason}`)];
   }
   const cluster = probe(world, 'cluster');
@@ -40,18 +42,12 @@ function suffix(world: Snapshot, cluster: ClusterView): string {
   return running.length < world.peers.planned.length ? ' (degraded)' : '';
 }
 
-/** The loss of most voters stops the cluster until an operator decides that they are lost. */
+/** With one voter only, its loss stops the cluster until an operator decides that it is lost. */
 function unreachable(world: Snapshot, reason: string): string {
   const endpoints = etcdFacts(world)?.endpoints ?? [];
   const own = world.unit.address === undefined ? '' : clientUrl(world.unit.address);
-  const depends = endpoints.some((url) => url !== own) && !hasMajority(world);
+  const depends = endpoints.length === 1 && endpoints[0] !== own && !probe(world, 'etcd').known;
   if (!depends || systemIdentifier(world) === undefined) return `waiting for etcd: ${reason}`;
-  if (endpoints.length > 1) {
-    return (
-      "waiting for most of etcd's voters; if their units are lost for good run on the best unit: " +
-      'promote-to-primary scope=unit force=true'
-    );
-  }
   return (
     "waiting for the primary's unit; if it is lost for good run on this unit: " +
     'promote-to-primary scope=unit force=true'
