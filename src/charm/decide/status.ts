@@ -2,7 +2,7 @@
  * What the unit's status says when nothing is wrong with its settings: its role, what is missing
  * for it, and what an operator has to do. Recomputed from the world at every event; never stored.
  */
-import { clientUrl, etcdFacts, systemIdentifier } from '../model/etcd-facts.ts';
+import { clientUrl, etcdFacts, hasMajority, systemIdentifier } from '../model/etcd-facts.ts';
 import { primaryOf, probe, type Snapshot } from '../model/snapshot.ts';
 import { active, type Decider, maintenance, waiting } from '../model/steps.ts';
 import type { ClusterView } from '../model/world.ts';
@@ -42,12 +42,18 @@ function suffix(world: Snapshot, cluster: ClusterView): string {
   return running.length < world.peers.planned.length ? ' (degraded)' : '';
 }
 
-/** With one voter only, its loss stops the cluster until an operator decides that it is lost. */
+/** The loss of most voters stops the cluster until an operator decides that they are lost. */
 function unreachable(world: Snapshot, reason: string): string {
   const endpoints = etcdFacts(world)?.endpoints ?? [];
   const own = world.unit.address === undefined ? '' : clientUrl(world.unit.address);
-  const depends = endpoints.length === 1 && endpoints[0] !== own && !probe(world, 'etcd').known;
+  const depends = endpoints.some((url) => url !== own) && !hasMajority(world);
   if (!depends || systemIdentifier(world) === undefined) return `waiting for etcd: ${reason}`;
+  if (endpoints.length > 1) {
+    return (
+      "waiting for most of etcd's voters; if their units are lost for good run on the best unit: " +
+      'promote-to-primary scope=unit force=true'
+    );
+  }
   return (
     "waiting for the primary's unit; if it is lost for good run on this unit: " +
     'promote-to-primary scope=unit force=true'
