@@ -53,8 +53,7 @@ await runScript(async (names) => {
 async function installAll(names, before, signal) {
   denyStarts(before);
   say('updating package lists (apt-get update)');
-  await apt(['update', '-qq'], signal);
-  requireCandidates(names);
+  requireCandidates(names, await apt(['update', '-qq'], signal));
   if (names.includes('postgresql')) {
     // First alone, so that its configuration is there to say: make no cluster.
     await apt([...installCommand, 'postgresql-common'], signal);
@@ -64,13 +63,17 @@ async function installAll(names, before, signal) {
   await apt([...installCommand, ...names], signal);
 }
 
-/** Runs apt-get; while another package manager works it waits and says so. */
+/**
+ * Runs apt-get; while another package manager works it waits and says so.
+ *
+ * @returns {Promise<string>} what it complained about though it ended well, or nothing
+ */
 async function apt(args, signal) {
   const started = Date.now();
   for (let told = false; ; told = true) {
     if (signal.aborted) throw new Refusal('cannot go on: interrupted');
     const { code, output } = await run('apt-get', args);
-    if (code === 0) return;
+    if (code === 0) return firstError(output);
     const locked = /Could not get lock|Unable to acquire the dpkg|Unable to lock/.test(output);
     if (!locked || Date.now() - started > lockPatienceMs) throw failure(args[0], code, output);
     if (!told) say('waiting for another package manager to finish', firstError(output));
@@ -86,8 +89,10 @@ function failure(verb, code, output) {
 }
 
 function firstError(output) {
-  const line = output.split('\n').find((text) => /^(E:|Err|dpkg: error)/.test(text)) ?? '';
-  return line.replace(/^E:\s*/, '').trim();
+  const lines = output.split('\n');
+  const error = lines.find((text) => /^(E:|Err|dpkg: error)/.test(text));
+  const line = error ?? lines.find((text) => text.startsWith('W:')) ?? '';
+  return line.replace(/^[EW]:\s*/, '').trim();
 }
 
 function run(program, args) {
@@ -113,7 +118,8 @@ function run(program, args) {
   });
 }
 
-function requireCandidates(names) {
+/** @param {string} complaint of the update of the package lists: the likelier reason, if any */
+function requireCandidates(names, complaint) {
   const policy = spawnSync('apt-cache', ['policy', ...names], {
     encoding: 'utf8',
     env: { ...process.env, LC_ALL: 'C.UTF-8' },
@@ -123,6 +129,7 @@ function requireCandidates(names) {
       !new RegExp(`^${name}:\n  Installed: .*\n  Candidate: (?!\\(none\\))`, 'm').test(policy),
   );
   if (missing.length === 0) return;
+  if (complaint !== '') throw failure('find', 0, `E: ${complaint}`);
   throw new Refusal(
     `cannot install ${missing.join(', ')}: no package source offers it`,
     'on Ubuntu enable universe (add-apt-repository universe); on Debian the main archive has it',

@@ -11,7 +11,7 @@ const program = join(projectRoot, 'scripts', 'pgcharm.mjs');
 /** With the terminal passed on. @throws Refusal when it fails; what was wrong it has said itself */
 export async function pgcharm(...args) {
   const { code } = await run(args, 'inherit');
-  if (code !== 0) throw new Refusal(`cannot go on: pgcharm ${args[0]} ended with ${code}`);
+  if (code !== 0) throw new Refusal('');
 }
 
 /** Its standard output, parsed. @throws Refusal with the last line that it said */

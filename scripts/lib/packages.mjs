@@ -110,8 +110,8 @@ async function installAsRoot(names) {
   });
   process.off('SIGINT', ignore).off('SIGTERM', ignore);
   if (code === 0) return;
-  const how = code === 130 || code === null ? 'interrupted' : 'apt says why above';
-  throw new Refusal(`cannot install packages: ${how}`, 'run the same command again');
+  if (code !== 130 && code !== null) throw new Refusal(''); // It has said why.
+  throw new Refusal('cannot install packages: interrupted', 'run the same command again');
 }
 
 function sudo(names) {

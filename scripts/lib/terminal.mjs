@@ -8,7 +8,7 @@
 /** A failure that the person at the terminal can do something about. */
 export class Refusal extends Error {
   /**
-   * @param {string} message "cannot ...", one sentence
+   * @param {string} message "cannot ...", one sentence; empty when a child process has said it
    * @param {string} [hint] what to do about it
    */
   constructor(message, hint) {
@@ -39,7 +39,7 @@ export async function runScript(main) {
   } catch (error) {
     process.exitCode = 1;
     if (!isForReading(error)) throw error;
-    process.stderr.write(`error: ${error.message}\n`);
+    if (error.message !== '') process.stderr.write(`error: ${error.message}\n`);
     if (error.hint !== undefined) process.stderr.write(`hint: ${error.hint}\n`);
   }
 }
