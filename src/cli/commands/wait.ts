@@ -116,7 +116,7 @@ function liveLine(line: Line, elapsedMs: number) {
 /** With what the unit's log said last, which is mostly the reason. */
 async function keepsFailing(api: Api, broken: readonly Line[]): Promise<OperatorError> {
   const units = broken.map(async ({ name, message }) => {
-    const log = await api.call('log', { include: [name], level: 'ERROR', limit: 5 });
+    const log = await api.call('log', { include: [name], level: 'WARNING', limit: 5 });
     const reason = log.findLast((line) => !line.message.startsWith('hook "'))?.message;
     return `${name}: ${message}${reason === undefined ? '' : ` (${reason.trim()})`}`;
   });
