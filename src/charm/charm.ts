@@ -37,7 +37,7 @@ import { secretRevisions } from './decide/secrets.ts';
 import { agentRevision, residents, services } from './decide/services.ts';
 import { status } from './decide/status.ts';
 import { voters } from './decide/voters.ts';
-import type { Snapshot } from './model/snapshot.ts';
+import type { Databag, Snapshot } from './model/snapshot.ts';
 import type { Decider, Steps } from './model/steps.ts';
 import { observe } from './observe/snapshot.ts';
 
@@ -78,7 +78,7 @@ const DECIDERS: readonly Decider[] = [
 
 export const postgresql: Charm<Snapshot, Steps, Tools> = {
   tools({ hooks, context }) {
-    const held: { snapshot?: Snapshot } = {};
+    const held: { snapshot?: Snapshot; keptApp?: Databag } = {};
     return {
       hooks,
       context,
@@ -87,15 +87,15 @@ export const postgresql: Charm<Snapshot, Steps, Tools> = {
         if (held.snapshot === undefined) throw new Error('nothing has been observed yet');
         return held.snapshot;
       },
-      observed(snapshot) {
-        held.snapshot = snapshot;
+      observed(seen) {
+        held.keptApp ??= seen.peers.app;
+        held.snapshot = { ...seen, peers: { ...seen.peers, keptApp: held.keptApp } };
+        return held.snapshot;
       },
     };
   },
   async observe(tools) {
-    const snapshot = await observe(tools.hooks, tools.context);
-    tools.observed(snapshot);
-    return snapshot;
+    return tools.observed(await observe(tools.hooks, tools.context));
   },
   deciders: [departure, ...DECIDERS.map(whileStaying)],
   steps: {

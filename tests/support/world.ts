@@ -188,6 +188,7 @@ export class UnitWorld {
       peers: {
         relationId: 0,
         app: { ...from.app },
+        keptApp: { ...this.committed.app },
         own: { ...from.own },
         others: this.others,
         planned: this.planned,

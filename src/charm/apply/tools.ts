@@ -14,8 +14,8 @@ export interface Tools {
   readonly context: HookContext;
   /** The snapshot of this round. */
   world(): Snapshot;
-  /** Keeps what was observed for the steps of this round. */
-  observed(snapshot: Snapshot): void;
+  /** Keeps what was observed for the steps of this round, and of the first what had been kept. */
+  observed(snapshot: Snapshot): Snapshot;
   readonly random: Random;
 }
 

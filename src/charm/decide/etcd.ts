@@ -11,6 +11,7 @@ import {
   type EtcdFacts,
   etcdFacts,
   etcdMembers,
+  isPublished,
   peerUrl,
   publishedFacts,
   systemIdentifier,
@@ -29,7 +30,8 @@ export const etcdEndpoints: Decider = (world) => {
   const facts = etcdFacts(world);
   const own = world.unit.address;
   if (facts === undefined || isOrphaned(world, facts)) {
-    // Published before it runs: whoever leads next finds the intention instead of founding another.
+    // Published before it runs, and by an event that ends well before: whoever leads next finds the
+    // intention instead of founding another.
     if (own === undefined || world.appSecret === undefined) return [];
     const data = {
       'etcd-endpoints': clientUrl(own),
@@ -107,6 +109,7 @@ function found(world: Snapshot, facts: EtcdFacts, own: string): Decision[] {
       ),
     ];
   }
+  if (!isPublished(world)) return [];
   const initialCluster = `${world.unit.member}=${peerUrl(own)}`;
   return start(world, own, { state: 'new', epoch: facts.epoch, initialCluster, memberId: '' });
 }

@@ -4,7 +4,13 @@
  * touched.
  */
 import { digestOf } from '../../../lib/std/digest.ts';
-import { clientUrl, etcdFacts, hasMajority, systemIdentifier } from '../model/etcd-facts.ts';
+import {
+  clientUrl,
+  etcdFacts,
+  hasMajority,
+  isPublished,
+  systemIdentifier,
+} from '../model/etcd-facts.ts';
 import { patroniConfig } from '../model/patroni-config.ts';
 import { probe, type ServiceFacts, type Snapshot } from '../model/snapshot.ts';
 import {
@@ -157,9 +163,12 @@ function obstacleToStart(world: Snapshot): Decision | undefined {
   return undefined;
 }
 
-/** The leader founds the database, and only beside the etcd that it has founded for it. */
+/**
+ * Whose etcd is the only one that is published founds the database beside it, also when another
+ * leads by then: Patroni's own key in that etcd lets no second one do it.
+ */
 function mayFound(world: Snapshot): boolean {
   const endpoints = etcdFacts(world)?.endpoints ?? [];
   const own = world.unit.address === undefined ? undefined : clientUrl(world.unit.address);
-  return world.unit.isLeader && endpoints.length === 1 && endpoints[0] === own;
+  return endpoints.length === 1 && endpoints[0] === own && isPublished(world);
 }

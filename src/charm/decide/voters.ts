@@ -5,8 +5,8 @@
  * it stands beside the primary. A change is made only while every voter answers, except to remove
  * one that is lost for good; whoever joins is a learner until it has caught up.
  */
-import { clientOf, etcdMembers, peerUrl } from '../model/etcd-facts.ts';
-import { addresses, memberOfUnit, primaryOf, type Snapshot } from '../model/snapshot.ts';
+import { clientOf, etcdMembers, peerUrl, systemIdentifier } from '../model/etcd-facts.ts';
+import { addresses, memberOfUnit, primaryOf, probe, type Snapshot } from '../model/snapshot.ts';
 import { type Decider, type Decision, step } from '../model/steps.ts';
 import type { EtcdMember } from '../model/world.ts';
 
@@ -27,13 +27,20 @@ export function voterCount(units: number): 1 | 3 | 5 {
 
 export const voters: Decider = (world) => {
   const members = etcdMembers(world);
-  if (!world.unit.isLeader || members === undefined) return [];
+  if (!world.unit.isLeader || members === undefined || !hasDatabase(world)) return [];
   const move = nextMove(members, candidates(world), primaryOf(world)?.member);
   if (move === undefined || (isRemoval(move) && !areReady(world, members, move.args.id))) {
     return [];
   }
   return [move];
 };
+
+/** Until it has been made, the one voter beside which it is made stays the only one. */
+function hasDatabase(world: Snapshot): boolean {
+  const cluster = probe(world, 'cluster');
+  const initialized = cluster.known ? cluster.value.initialized : undefined;
+  return (systemIdentifier(world) ?? initialized) !== undefined;
+}
 
 /** Names of the members that shall hold voters; undefined while that cannot be said. */
 export function wantedMembers(world: Snapshot): string[] | undefined {

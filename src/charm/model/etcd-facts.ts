@@ -38,6 +38,15 @@ export function publishedFacts(world: Snapshot): EtcdFacts | undefined {
 }
 
 /**
+ * What says where etcd is to be founded outlives this event. Founded earlier, an etcd and a database
+ * with passwords that nobody kept would lie beside those that the next event makes.
+ */
+export function isPublished(world: Snapshot): boolean {
+  const { app, keptApp } = world.peers;
+  return ['etcd-endpoints', 'etcd-epoch'].every((key) => app[key] === keptApp[key]);
+}
+
+/**
  * Members of the etcd in force as the agent sees them; undefined while they are not known, or while
  * the agent still looks at an etcd that another has replaced.
  */

@@ -1,8 +1,8 @@
 /**
  * Everything one event of the charm decides by: a plain value, read once, never written to.
  *
- * Whatever may be out of reach is `Observed`: known, or unknown with the reason. Times are absent on
- * purpose: where time matters (how long a voter has been silent) the agent has measured it.
+ * Whatever may be out of reach is `Observed`: known, or unknown with the reason. Times are absent
+ * on purpose: where time matters (how long a voter has been silent) the agent has measured it.
  */
 import type { Capabilities } from './capabilities.ts';
 import type { Layout } from './layout.ts';
@@ -104,6 +104,8 @@ export interface Packages {
 export interface PeerFacts {
   readonly relationId: number | undefined;
   readonly app: Databag;
+  /** `app` as this event found it: what an event writes is lost when its hook fails. */
+  readonly keptApp: Databag;
   readonly own: Databag;
   /** The other units that have entered the relation, ascending by number. */
   readonly others: readonly PeerUnit[];

@@ -15,7 +15,10 @@ export async function observePeers(
   const planned = Object.keys(goal).filter(stays).sort(byNumber);
   const dying = goal[context.unit] === 'dying';
   if (id === undefined) {
-    return { facts: { relationId: undefined, app: {}, own: {}, others: [], planned }, dying };
+    return {
+      facts: { relationId: undefined, app: {}, keptApp: {}, own: {}, others: [], planned },
+      dying,
+    };
   }
   const [units, app, own] = await Promise.all([
     hooks.relationList(ENDPOINT, id),
@@ -29,7 +32,7 @@ export async function observePeers(
       dying: !stays(name),
     })),
   );
-  return { facts: { relationId: id, app, own, others, planned }, dying };
+  return { facts: { relationId: id, app, keptApp: app, own, others, planned }, dying };
 }
 
 function byNumber(a: string, b: string): number {

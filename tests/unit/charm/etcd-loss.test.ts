@@ -7,10 +7,16 @@ import { describe, test } from 'node:test';
 import { etcdEndpoints } from '../../../src/charm/decide/etcd.ts';
 import { patroni } from '../../../src/charm/decide/patroni.ts';
 import { status } from '../../../src/charm/decide/status.ts';
+import { voters } from '../../../src/charm/decide/voters.ts';
 import { clientUrl, peerUrl } from '../../../src/charm/model/etcd-facts.ts';
 import type { Snapshot } from '../../../src/charm/model/snapshot.ts';
-import { type ClusterMember, known, unknown } from '../../../src/charm/model/world.ts';
-import { IDENTIFIER, joining } from '../../support/world.ts';
+import {
+  type AgentWorld,
+  type ClusterMember,
+  known,
+  unknown,
+} from '../../../src/charm/model/world.ts';
+import { IDENTIFIER, joining, UnitWorld } from '../../support/world.ts';
 
 const kinds = (decisions: ReturnType<typeof patroni>) =>
   decisions.flatMap((each) => (each.type === 'step' ? [each.kind] : []));
@@ -40,6 +46,47 @@ describe('an etcd that was founded elsewhere', () => {
 
   test('is founded again when its unit is gone and no database was made', () => {
     assert.deepEqual(kinds(etcdEndpoints(leads(['postgresql/0']))), ['peer-set']);
+  });
+});
+
+describe('the first etcd and the first database', () => {
+  const starts = (kinds: string[], plan: string[], name: string) =>
+    kinds.some((kind, n) => kind === 'start-service' && plan[n]?.includes(`"name":"${name}"`));
+
+  test('are founded by the event after the one that says where', async () => {
+    const world = new UnitWorld();
+    const first = await world.hook();
+    assert.ok(world.committed.app['etcd-endpoints'] !== undefined);
+    assert.ok(!starts(first.kinds, first.plan, 'etcd'));
+    assert.ok(!starts(first.kinds, first.plan, 'patroni'));
+    const second = await world.hook();
+    assert.ok(starts(second.kinds, second.plan, 'etcd'));
+    assert.ok(starts(second.kinds, second.plan, 'patroni'));
+  });
+
+  test('are founded where it says, also when another unit leads by then', async () => {
+    const world = new UnitWorld();
+    await world.hook();
+    world.isLeader = false;
+    const second = await world.hook();
+    assert.ok(starts(second.kinds, second.plan, 'etcd'));
+    assert.ok(starts(second.kinds, second.plan, 'patroni'));
+  });
+
+  test('stay beside each other: no voter moves before there is a database', () => {
+    const world = joining();
+    world.isLeader = true;
+    const snapshot = world.snapshot();
+    const etcd = known({ members: [voter(1)], leader: 'postgresql-1' });
+    const view = (initialized: string | undefined): Snapshot => {
+      const peers = { 'postgresql/1': known({ generation: 1 }) };
+      const members = [member({ name: 'postgresql-0', role: 'primary' })];
+      const told = { initialized, members, dynamic: {}, paused: false, failsafe: true };
+      const agent = { etcd, cluster: known(told), peers } as unknown as AgentWorld;
+      return { ...snapshot, agent: known(agent) };
+    };
+    assert.deepEqual(voters(view(undefined)), []);
+    assert.deepEqual(kinds(voters(view(IDENTIFIER))), ['add-learner']);
   });
 });
 
