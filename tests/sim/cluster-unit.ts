@@ -1,0 +1,171 @@
+/**
+ * What one unit of the simulated cluster has: its disk, its services, its database, and what it has
+ * heard of the others. Only data; who changes it stands in the files beside this one.
+ */
+
+import { directoryWishes } from '../../src/charm/model/directories.ts';
+import { clientUrl, peerUrl } from '../../src/charm/model/etcd-facts.ts';
+import { type Layout, layoutOf } from '../../src/charm/model/layout.ts';
+import { etcdHostsOf } from '../../src/charm/model/patroni-config.ts';
+import type { ServiceFacts, Snapshot } from '../../src/charm/model/snapshot.ts';
+import type { ServiceName } from '../../src/charm/model/steps.ts';
+import type { AgentWorld } from '../../src/charm/model/world.ts';
+import type { SimEtcd } from './cluster-etcd.ts';
+
+export type Bag = Record<string, string>;
+
+export const STORAGES = {
+  data: '/storage/data/1',
+  logs: '/storage/logs/2',
+  temp: '/storage/temp/3',
+};
+
+export interface Postgres {
+  alive: boolean;
+  role: 'primary' | 'replica';
+  systemIdentifier: string | undefined;
+  debris: boolean;
+  timeline: number;
+  /** How much has been written. */
+  position: number;
+  /** When the clone that is under way is complete. */
+  cloneUntil: number | undefined;
+  /** The members that it must reach to go on without etcd. */
+  failsafe: string[];
+  /** Until when a primary without etcd has asked it to keep quiet. */
+  quietUntil: number;
+  /** The etcd that its Patroni has followed last. */
+  dcs: SimEtcd | undefined;
+}
+
+/** Patroni refreshes its list of voters every ten `ttl`; observe/services.ts counts a bit more. */
+export const LEARNS_AFTER_MS = 300_000;
+const LEARNT_AFTER_MS = 330_000;
+
+export class SimUnit {
+  readonly number: number;
+  readonly name: string;
+  readonly member: string;
+  readonly address: string;
+  readonly layout: Layout;
+  life: 'alive' | 'dying' | 'gone' = 'alive';
+  powered = true;
+  supervised = true;
+  files: Bag = {};
+  filesVersion = 0;
+  readonly directories: Snapshot['directories'];
+  services: Record<string, ServiceFacts> = {};
+  own: Bag = {};
+  certified: string[] | undefined;
+  /** Databags of the others as this unit sees them: perhaps old. */
+  readonly heard = new Map<string, Bag>();
+  heardApp: Bag = {};
+  etcd: { cluster: SimEtcd; memberId: string } | undefined;
+  etcdDirectory = false;
+  /** When its etcd was last seen running. */
+  etcdAliveAt = 0;
+  readonly pg: Postgres = {
+    alive: false,
+    role: 'replica',
+    systemIdentifier: undefined,
+    debris: false,
+    timeline: 0,
+    position: 0,
+    cloneUntil: undefined,
+    failsafe: [],
+    quietUntil: 0,
+    dcs: undefined,
+  };
+  /** Client URLs that its Patroni really knows, and what hooks have noted of them. */
+  hosts: string[] = [];
+  noted: string[] = [];
+  hostsAt = 0;
+  patroniWrittenAt = 0;
+  view: { world: AgentWorld; at: number } | undefined;
+  generation = 0;
+  readonly answeredAt = new Map<string, number>();
+  /** Of the last event that found nothing to do. */
+  idleKey = '';
+
+  constructor(number: number) {
+    this.number = number;
+    this.name = `postgresql/${number}`;
+    this.member = `postgresql-${number}`;
+    this.address = `10.0.0.${10 + number}`;
+    this.layout = layoutOf(`/unit-${number}`, STORAGES, 15);
+    const wishes = directoryWishes(this.layout).map(({ path, mode, owner }) => {
+      return [path, { mode, uid: owner === 'servers' ? 101 : 0 }] as const;
+    });
+    this.directories = Object.fromEntries(wishes);
+  }
+
+  get clientUrl(): string {
+    return clientUrl(this.address);
+  }
+
+  get peerUrl(): string {
+    return peerUrl(this.address);
+  }
+
+  runs(service: ServiceName): boolean {
+    return this.powered && this.supervised && this.services[service]?.running === true;
+  }
+
+  /** Its etcd runs and is a member of the cluster whose data it holds. */
+  get etcdRuns(): boolean {
+    const { etcd } = this;
+    if (etcd === undefined || !this.runs('etcd')) return false;
+    return etcd.cluster.members.some(({ id }) => id === etcd.memberId);
+  }
+
+  get isWritable(): boolean {
+    return this.powered && this.pg.alive && this.pg.role === 'primary';
+  }
+
+  change(service: ServiceName, change: Partial<ServiceFacts>): void {
+    const old = this.services[service];
+    if (old !== undefined) this.services = { ...this.services, [service]: { ...old, ...change } };
+  }
+
+  write(path: string, text: string | undefined, now: number): void {
+    const { [path]: _, ...rest } = this.files;
+    this.files = text === undefined ? rest : { ...rest, [path]: text };
+    this.filesVersion++;
+    if (path === this.layout.patroniConfig) this.patroniWrittenAt = now;
+  }
+
+  /** What hooks believe Patroni knows; the same rule as observe/services.ts. */
+  startedWith(now: number): string[] {
+    const text = this.files[this.layout.patroniConfig];
+    const isLearnt = now - this.patroniWrittenAt >= LEARNT_AFTER_MS && text !== undefined;
+    if (this.noted.length === 0) return [];
+    return [...new Set([...this.noted, ...(isLearnt ? etcdHostsOf(text) : [])])];
+  }
+
+  /** Patroni reads its file. */
+  startPatroni(now: number): void {
+    const text = this.files[this.layout.patroniConfig];
+    if (text === undefined) return;
+    this.hosts = etcdHostsOf(text);
+    this.noted = this.hosts;
+    this.hostsAt = now;
+  }
+
+  /** Its processes end at once; a clone that was under way leaves its rest. */
+  powerOff(): void {
+    this.powered = false;
+    this.supervised = false;
+    this.stopPostgres();
+    this.view = undefined;
+    for (const name of Object.keys(this.services)) {
+      this.change(name as ServiceName, { running: false });
+    }
+  }
+
+  stopPostgres(): void {
+    this.pg.alive = false;
+    this.pg.role = 'replica';
+    if (this.pg.cloneUntil !== undefined) this.pg.debris = true;
+    this.pg.cloneUntil = undefined;
+  }
+}

@@ -1,0 +1,217 @@
+/**
+ * What a unit's agent sees of the simulated cluster, and the snapshot that a hook decides by. The
+ * agent asks whom its desired.json names, so it may ask the wrong ones; and it may be late.
+ */
+import { capabilitiesOf } from '../../src/charm/model/capabilities.ts';
+import type { Desired } from '../../src/charm/model/desired.ts';
+import type { Snapshot } from '../../src/charm/model/snapshot.ts';
+import {
+  type AgentWorld,
+  type ClusterMember,
+  type ClusterView,
+  type EtcdView,
+  known,
+  type Observed,
+  unknown,
+} from '../../src/charm/model/world.ts';
+import type { SimEtcd } from './cluster-etcd.ts';
+import { type Bag, type SimUnit, STORAGES } from './cluster-unit.ts';
+import type { ClusterWorld } from './cluster-world.ts';
+
+const VERSIONS = { patroni: '3.0.2', etcd: '3.4.23', pgbouncer: '1.18.0', pgbackrest: '2.45' };
+const MACHINE: Snapshot['machine'] = {
+  cpus: 2,
+  memoryBytes: 4 * 1024 ** 3,
+  root: true,
+  userName: 'root',
+  serverUser: { name: 'postgres', uid: 101, gid: 104 },
+  packages: {
+    missing: [],
+    postgres: { major: 15, version: '15.18', binDir: '/usr/lib/postgresql/15/bin' },
+    versions: VERSIONS,
+  },
+  capabilities: capabilitiesOf(VERSIONS),
+};
+const MODEL = { name: 'test', uuid: '00000000-0000-4000-8000-000000000000' };
+
+/** What a hook has written and the controller does not know yet. */
+export interface Pending {
+  app: Record<string, string | undefined>;
+  own: Record<string, string | undefined>;
+  appSecret: Bag | undefined;
+  certified: string[] | undefined;
+}
+
+/** The agent looks at everything now. */
+export function look(world: ClusterWorld, unit: SimUnit): void {
+  const text = unit.files[unit.layout.desired];
+  if (!unit.runs('agent') || text === undefined) {
+    unit.view = undefined;
+    return;
+  }
+  const desired = JSON.parse(text) as Desired;
+  unit.generation = desired.generation;
+  const etcd = etcdView(world, unit, desired);
+  const peers = desired.members
+    .filter(({ member }) => member !== unit.member)
+    .map(({ unit: name }) => {
+      const answers = world.unit(name)?.runs('agent') === true;
+      return [name, answers ? known({ generation: 1 }) : unknown('silent')] as const;
+    });
+  const view: AgentWorld = {
+    generation: unit.generation,
+    revision: 'r1',
+    etcd,
+    cluster: clusterView(world, unit, desired),
+    database: unknown('not asked'),
+    local: unknown('not asked'),
+    pooler: unknown('not asked'),
+    peers: Object.fromEntries(peers),
+    jobs: [],
+    work: undefined,
+    backup: unknown('not asked'),
+  };
+  unit.view = { world: view, at: world.now };
+}
+
+/** Any voter that runs tells who the members are, also without a majority. */
+function etcdView(world: ClusterWorld, unit: SimUnit, { etcd }: Desired): Observed<EtcdView> {
+  const cluster = world.etcdAt(etcd.endpoints);
+  if (cluster === undefined) return unknown('no voter answers');
+  const hasLeader = world.hasMajority(cluster);
+  const members = cluster.members.map((member) => {
+    const healthy = hasLeader && world.isAlive(cluster, member);
+    const key = member.id;
+    if (healthy || !unit.answeredAt.has(key)) unit.answeredAt.set(key, world.now);
+    const { id, name, peerUrl, learner } = member;
+    const silentMs = healthy ? 0 : world.now - (unit.answeredAt.get(key) ?? world.now);
+    const inSync = healthy && (!learner || member.syncedAt <= world.now);
+    return { id, name, peerUrl, learner, healthy, silentMs, inSync };
+  });
+  return known({ members, leader: members.find(({ healthy }) => healthy)?.name });
+}
+
+/** The own Patroni answers, or another; while none does, etcd's keys may say that there is none. */
+function clusterView(world: ClusterWorld, unit: SimUnit, desired: Desired): Observed<ClusterView> {
+  const asked = [unit.name, ...desired.members.map((member) => member.unit)];
+  for (const name of asked) {
+    const other = world.unit(name);
+    const etcd = other?.runs('patroni') ? world.etcdOf(other) : undefined;
+    if (etcd !== undefined) return known(clusterOf(world, etcd));
+  }
+  const etcd = world.etcdAt(desired.etcd.endpoints);
+  if (etcd === undefined || !world.hasMajority(etcd)) return unknown('neither Patroni nor etcd');
+  if ([...etcd.dcs.members.values()].some((until) => until > world.now)) {
+    return unknown('no Patroni answers');
+  }
+  const { initialize: initialized } = etcd.dcs;
+  return known({ initialized, members: [], dynamic: {}, paused: false, failsafe: false });
+}
+
+function clusterOf(world: ClusterWorld, { dcs }: SimEtcd): ClusterView {
+  const present = world.units.filter(({ member }) => (dcs.members.get(member) ?? 0) > world.now);
+  const members = present.map((unit): ClusterMember => {
+    const { pg } = unit;
+    const leads = dcs.leader?.member === unit.member && dcs.leader.until > world.now;
+    const standby = dcs.sync.includes(unit.member) ? 'sync-standby' : 'replica';
+    const idle = pg.cloneUntil === undefined ? 'stopped' : 'creating replica';
+    return {
+      name: unit.member,
+      address: unit.address,
+      role: leads ? 'primary' : standby,
+      state: pg.alive ? 'running' : idle,
+      timeline: pg.timeline,
+      lagBytes: 0,
+      streaming: pg.alive && !leads,
+      pendingRestart: false,
+      tags: {},
+    };
+  });
+  const dynamic = structuredClone(dcs.dynamic);
+  return { initialized: dcs.initialize, members, dynamic, paused: false, failsafe: true };
+}
+
+export function snapshotOf(
+  world: ClusterWorld,
+  unit: SimUnit,
+  at: { event: string; pending: Pending },
+): Snapshot {
+  const { event, pending } = at;
+  const isLeader = world.leader === unit;
+  const keptApp = isLeader ? world.app : unit.heardApp;
+  const appSecret = pending.appSecret ?? world.appSecret;
+  const certified = pending.certified ?? unit.certified;
+  const staying = world.units.filter(({ life }) => life === 'alive').map(({ name }) => name);
+  const issued = { 'internal-cert': 'certificate', 'internal-key': `secret key of ${unit.name}` };
+  return {
+    event: {
+      name: event,
+      endingRelation: undefined,
+      departingUnit: undefined,
+      detachingStorage: undefined,
+      obsoleteSecret: undefined,
+      stopping: event === 'stop' || event === 'remove',
+    },
+    model: MODEL,
+    app: 'postgresql',
+    unit: {
+      name: unit.name,
+      number: unit.number,
+      member: unit.member,
+      isLeader,
+      address: unit.address,
+      clientAddress: unit.address,
+      egress: [`${unit.address}/32`],
+      dying: unit.life !== 'alive',
+    },
+    machine: MACHINE,
+    config: { profile: 'testing' },
+    peers: {
+      relationId: 0,
+      app: merged(keptApp, pending.app),
+      keptApp: { ...keptApp },
+      own: merged(unit.own, pending.own),
+      others: [...unit.heard]
+        .map(([name, data]) => ({ name, data, dying: !staying.includes(name) }))
+        .toSorted((a, b) => (a.name < b.name ? -1 : 1)),
+      planned: staying,
+    },
+    appSecret: appSecret && { id: 'secret:1', content: appSecret },
+    unitSecret: certified && { id: 'secret:2', content: issued },
+    certificate: certified && { addresses: certified, trusted: true },
+    relationSecrets: {},
+    relations: [],
+    openedPorts: ['5432/tcp', '6432/tcp'],
+    storages: STORAGES,
+    data: {
+      systemIdentifier: unit.pg.systemIdentifier,
+      debris: unit.pg.debris,
+      etcdMember: unit.etcdDirectory,
+    },
+    services: withHosts(unit, world.now),
+    supervised: unit.supervised,
+    files: unit.files,
+    directories: unit.directories,
+    layout: unit.layout,
+    program: {
+      agentRevision: 'r1',
+      agentCopies: ['r1'],
+      node: '/usr/bin/node',
+      wake: ['juju-exec', unit.name, './dispatch'],
+    },
+    agent: unit.view === undefined ? unknown('no agent answers') : known(unit.view.world),
+  };
+}
+
+function withHosts(unit: SimUnit, now: number): Snapshot['services'] {
+  const { patroni } = unit.services;
+  if (patroni === undefined) return unit.services;
+  return { ...unit.services, patroni: { ...patroni, startedWith: unit.startedWith(now) } };
+}
+
+function merged(bag: Bag, changes: Record<string, string | undefined>): Bag {
+  const entries = Object.entries({ ...bag, ...changes });
+  return Object.fromEntries(
+    entries.filter((each): each is [string, string] => each[1] !== undefined),
+  );
+}
