@@ -6,7 +6,7 @@
  * its own.
  */
 import { spawn } from 'node:child_process';
-import { createHash } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { poll } from '../std/clock.ts';
@@ -65,11 +65,8 @@ const PROPERTIES = [
 ];
 
 async function startTransient(directory: string, label: string): Promise<number> {
-  // Units of two models on one machine may have the same name.
-  const place = createHash('sha256').update(directory).digest('hex').slice(0, 8);
-  const unit = `${label}-${place}.service`;
-  // One that was killed while its services live on is remembered as failed, under this name.
-  await run('systemctl', ['reset-failed', unit], { timeoutMs: 10_000, accept: [0, 1] });
+  // Never the same name twice: that of a killed one is taken for as long as its services live on.
+  const unit = `${label}-${randomBytes(4).toString('hex')}.service`;
   await run(
     'systemd-run',
     [
