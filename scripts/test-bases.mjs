@@ -77,6 +77,8 @@ async function testOn(suite) {
 /** A command in the root, alone with its processes and mounts, which end with it. */
 function inside(root, command, namespaces) {
   const script = [
+    // Its root is to be a mount, or nobody in it can have a mount namespace of their own.
+    `mount --bind ${root} ${root}`,
     `mount -t proc proc ${root}/proc`,
     `mount --rbind /dev ${root}/dev`,
     `exec chroot ${root} /bin/sh -c '${command.replaceAll("'", "'\\''")}'`,
