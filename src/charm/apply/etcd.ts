@@ -1,10 +1,11 @@
 /** Steps on etcd's membership, and on the etcd of this unit. */
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { OperatorError } from '../../../lib/std/errors.ts';
 import { etcdFacts } from '../model/etcd-facts.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import { createEtcd } from '../workload/etcd.ts';
-import type { EtcdPort } from '../workload/ports.ts';
+import type { EtcdPeer, EtcdPort } from '../workload/ports.ts';
 import type { Families } from './tools.ts';
 
 type EtcdSteps = 'add-learner' | 'promote-learner' | 'remove-voter' | 'remove-etcd-data';
@@ -24,8 +25,13 @@ export const etcdSteps: Families<EtcdSteps> = {
     async apply({ id }, { world }) {
       await withEtcd(world(), async (etcd) => {
         // The snapshot may be a second old; what was promoted since must not look like a failure.
-        const member = (await etcd.members()).find((each) => each.id === id);
-        if (member?.learner) await etcd.promote(id);
+        const members = await etcd.members();
+        if (members.find((each) => each.id === id)?.learner !== true) return;
+        await checkMajority(
+          etcd,
+          members.filter((each) => !each.learner || each.id === id),
+        );
+        await etcd.promote(id);
       });
       return undefined;
     },
@@ -34,7 +40,14 @@ export const etcdSteps: Families<EtcdSteps> = {
     lane: 'voters',
     destructive: true,
     async apply({ id }, { world }) {
-      await withEtcd(world(), (etcd) => etcd.remove(id));
+      await withEtcd(world(), async (etcd) => {
+        const members = await etcd.members();
+        await checkMajority(
+          etcd,
+          members.filter((each) => !each.learner && each.id !== id),
+        );
+        await etcd.remove(id);
+      });
       return undefined;
     },
   },
@@ -50,6 +63,29 @@ export const etcdSteps: Families<EtcdSteps> = {
     },
   },
 };
+
+/**
+ * What the agent saw is seconds old. With a voter that fell silent since, etcd would carry the
+ * change out and then have no majority left to undo it.
+ *
+ * @param after the voters when the change is made
+ */
+async function checkMajority(etcd: EtcdPort, after: readonly EtcdPeer[]): Promise<void> {
+  const answers = await Promise.all(
+    after.map(async ({ clientUrl }) => {
+      if (clientUrl === undefined) return false;
+      const status = await etcd.status(clientUrl).catch(() => undefined);
+      return status?.leaderId !== undefined;
+    }),
+  );
+  const answering = answers.filter((answer) => answer).length;
+  if (answering > after.length / 2) return;
+  throw new OperatorError({
+    code: 'voters-silent',
+    message: `cannot change the voters of etcd: ${answering} of ${after.length} would answer`,
+    hint: 'it is tried again when most of them do',
+  });
+}
 
 /** The directory itself stays: its owner could not make it again. */
 export async function emptyDirectory(path: string): Promise<void> {
