@@ -153,7 +153,7 @@ export class Disorder {
   async #operate(): Promise<void> {
     const { world } = this;
     const etcd = world.etcds.at(-1);
-    if (etcd !== undefined && world.hasMajority(etcd)) return;
+    if (world.units.some((unit) => unit.life === 'alive' && world.etcdOf(unit))) return;
     const sync = etcd?.dcs.sync ?? [];
     const isSync = ({ member }: SimUnit) => Number(sync.includes(member));
     const best = world.units

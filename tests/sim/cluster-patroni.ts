@@ -10,7 +10,6 @@ const TTL_MS = 30_000;
 
 /** etcd with an empty directory founds or joins, as its configuration says. */
 export function etcdTurn(world: ClusterWorld, unit: SimUnit): void {
-  if (unit.etcdRuns) unit.etcdAliveAt = world.now;
   const text = unit.files[unit.layout.etcdConfig];
   if (!unit.runs('etcd') || text === undefined || unit.etcd !== undefined) return;
   // Made before etcd looks at the cluster that it should join (server.go, NewServer).

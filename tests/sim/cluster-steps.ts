@@ -6,11 +6,11 @@ import type { StepTable } from '../../lib/charm/reconcile.ts';
 import { digestOf } from '../../lib/std/digest.ts';
 import { OperatorError } from '../../lib/std/errors.ts';
 import { postgresql } from '../../src/charm/charm.ts';
-import { etcdFacts } from '../../src/charm/model/etcd-facts.ts';
+import { etcdFacts, etcdMembers } from '../../src/charm/model/etcd-facts.ts';
 import { isTree, type Tree } from '../../src/charm/model/merge.ts';
 import type { Snapshot } from '../../src/charm/model/snapshot.ts';
 import type { ServiceName, Steps } from '../../src/charm/model/steps.ts';
-import { SimEtcd } from './cluster-etcd.ts';
+import { SimEtcd, type SimMember } from './cluster-etcd.ts';
 import type { SimUnit } from './cluster-unit.ts';
 import type { Pending } from './cluster-view.ts';
 import type { ClusterWorld } from './cluster-world.ts';
@@ -82,9 +82,11 @@ const EFFECTS: Effects = {
     unit.files = {};
   },
   'add-learner': ({ peerUrl }, hook) => changeVoters(hook, (etcd) => etcd.addLearner(peerUrl)),
-  'promote-learner': ({ id }, hook) =>
-    changeVoters(hook, (etcd) => etcd.promote(id, hook.world.now)),
-  'remove-voter': ({ id }, hook) => changeVoters(hook, (etcd) => etcd.remove(id)),
+  'promote-learner': ({ id }, hook) => {
+    mustAnswer(hook, (each) => !each.learner || each.id === id);
+    changeVoters(hook, (etcd) => etcd.promote(id, hook.world.now));
+  },
+  'remove-voter': ({ id }, hook) => removeVoter(hook, id),
   'remove-etcd-data': (_, { world, unit }) => {
     const { etcd } = unit;
     const member = etcd?.cluster.members.find(({ id }) => id === etcd.memberId);
@@ -151,15 +153,31 @@ function stopPatroni(world: ClusterWorld, unit: SimUnit): void {
 }
 
 /** Through any voter that the unit's databags name and that has a majority behind it. */
-function changeVoters({ world, unit, seen }: Hook, change: (etcd: SimEtcd) => void): void {
+function changeVoters({ world, seen }: Hook, change: (etcd: SimEtcd) => void): void {
   const etcd = world.etcdAt(etcdFacts(seen)?.endpoints ?? []);
   if (etcd === undefined || !world.hasMajority(etcd)) throw unreachable('etcd');
-  const seenAt = unit.view?.at ?? world.now;
   change(etcd);
-  // Nobody can know of a voter that went silent after it was looked at.
-  if (!world.hasMajority(etcd, seenAt)) {
-    world.violation(`${unit.name} leaves etcd ${etcd.serial} without a majority`);
+  if (!world.hasMajority(etcd)) world.violation(`etcd ${etcd.serial} has lost its majority`);
+}
+
+/** What apply/etcd.ts asks just before: of these voters most answer now. */
+function mustAnswer({ world, seen }: Hook, isVoterAfter: (member: SimMember) => boolean): void {
+  const etcd = world.etcdAt(etcdFacts(seen)?.endpoints ?? []);
+  if (etcd === undefined) throw unreachable('etcd');
+  const after = etcd.members.filter(isVoterAfter);
+  const answering = after.filter((each) => world.isAlive(etcd, each));
+  if (answering.length <= after.length / 2) throw unreachable('most of the voters');
+}
+
+/** What the decider saw must leave a majority; that it still does is asked just before. */
+function removeVoter(hook: Hook, id: string): void {
+  const { world, unit, seen } = hook;
+  const staying = (etcdMembers(seen) ?? []).filter((each) => each.id !== id && !each.learner);
+  if (staying.filter(({ healthy }) => healthy).length <= staying.length / 2) {
+    world.violation(`${unit.name} would leave etcd without a majority`);
   }
+  mustAnswer(hook, (each) => !each.learner && each.id !== id);
+  changeVoters(hook, (each) => each.remove(id));
 }
 
 /** The agent's work while the first hook of a leaving unit waits for it; see agent/leave.ts. */

@@ -62,8 +62,6 @@ export class SimUnit {
   heardApp: Bag = {};
   etcd: { cluster: SimEtcd; memberId: string } | undefined;
   etcdDirectory = false;
-  /** When its etcd was last seen running. */
-  etcdAliveAt = 0;
   readonly pg: Postgres = {
     alive: false,
     role: 'replica',

@@ -185,7 +185,8 @@ export function snapshotOf(
     storages: STORAGES,
     data: {
       systemIdentifier: unit.pg.systemIdentifier,
-      debris: unit.pg.debris,
+      // A clone that is under way looks the same as one that was cut short.
+      debris: unit.pg.debris || unit.pg.cloneUntil !== undefined,
       etcdMember: unit.etcdDirectory,
     },
     services: withHosts(unit, world.now),

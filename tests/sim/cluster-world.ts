@@ -102,16 +102,14 @@ export class ClusterWorld {
     else unit.heard.set(from.name, { ...from.own, 'egress-subnets': `${from.address}/32` });
   }
 
-  isAlive(etcd: SimEtcd, member: SimMember, since = this.now): boolean {
+  isAlive(etcd: SimEtcd, member: SimMember): boolean {
     return this.units.some(
-      ({ etcd: at, etcdRuns, etcdAliveAt }) =>
-        at?.cluster === etcd && at.memberId === member.id && (etcdRuns || etcdAliveAt > since),
+      ({ etcd: at, etcdRuns }) => etcdRuns && at?.cluster === etcd && at.memberId === member.id,
     );
   }
 
-  /** @param since a voter that still ran after it counts too */
-  hasMajority(etcd: SimEtcd, since = this.now): boolean {
-    return etcd.hasMajority((member) => this.isAlive(etcd, member, since));
+  hasMajority(etcd: SimEtcd): boolean {
+    return etcd.hasMajority((member) => this.isAlive(etcd, member));
   }
 
   /** The etcd whose voter runs at one of these client URLs. */
@@ -299,8 +297,9 @@ export class ClusterWorld {
     const stage = name === 'stop' || name === 'remove' ? name : '';
     const said = [this.leader === unit, this.app, this.appSecret !== undefined, unit.certified];
     const heard = [[...unit.heard], unit.heardApp, unit.own, staying, stage, unit.life];
-    const { systemIdentifier, debris } = unit.pg;
-    const disk = [unit.filesVersion, systemIdentifier, debris, unit.etcdDirectory];
+    const { systemIdentifier, debris, cloneUntil } = unit.pg;
+    const rest = debris || cloneUntil !== undefined;
+    const disk = [unit.filesVersion, systemIdentifier, rest, unit.etcdDirectory];
     const runs = [unit.services, unit.supervised, unit.startedWith(this.now)];
     return JSON.stringify([said, heard, disk, runs, unit.view?.world]);
   }
