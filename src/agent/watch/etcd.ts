@@ -23,9 +23,7 @@ export function watchEtcd(facts: Facts, clients: Clients, log: Log): Loop {
   const steady = new Steady();
 
   const observe = async () => {
-    const etcd = clients.etcd();
-    const peers = await etcd.members();
-    const statuses = await Promise.all(peers.map((peer) => statusOf(etcd, peer)));
+    const { peers, statuses } = await membersNow(clients.etcd());
     const leaderId = statuses.find((status) => status?.leaderId !== undefined)?.leaderId;
     const leader = statuses.find((status) => status?.id === leaderId);
     const now = Date.now();
@@ -59,7 +57,34 @@ export function watchEtcd(facts: Facts, clients: Clients, log: Log): Loop {
   });
 }
 
-async function statusOf(etcd: EtcdPort, peer: EtcdPeer): Promise<EtcdStatus | undefined> {
+type Asked = Pick<EtcdPort, 'members' | 'status'>;
+
+interface Members {
+  peers: EtcdPeer[];
+  /** What each of them says of itself, in the order of `peers`; undefined: it does not answer. */
+  statuses: (EtcdStatus | undefined)[];
+}
+
+/**
+ * A member that has been removed may never learn of it: it goes on naming the members it knew, and
+ * only that it has no leader gives it away. Then one that has a leader is asked instead.
+ */
+export async function membersNow(etcd: Asked): Promise<Members> {
+  const first = await withStatuses(etcd, await etcd.members());
+  if (first.statuses.every((status) => status?.leaderId !== undefined)) return first;
+  const led = first.peers.find((_, n) => first.statuses[n]?.leaderId !== undefined);
+  if (led?.clientUrl === undefined) return first;
+  const peers = await etcd.members(led.clientUrl).catch(() => first.peers);
+  const same =
+    peers.length === first.peers.length && peers.every(({ id }, n) => id === first.peers[n]?.id);
+  return same ? first : withStatuses(etcd, peers);
+}
+
+async function withStatuses(etcd: Asked, peers: EtcdPeer[]): Promise<Members> {
+  return { peers, statuses: await Promise.all(peers.map((peer) => statusOf(etcd, peer))) };
+}
+
+async function statusOf(etcd: Asked, peer: EtcdPeer): Promise<EtcdStatus | undefined> {
   if (peer.clientUrl === undefined) return undefined;
   try {
     return await etcd.status(peer.clientUrl, STATUS_TIMEOUT_MS);

@@ -120,8 +120,11 @@ function isTransient(reason: string): boolean {
 }
 
 function membership(gateway: Gateway) {
-  const members = async (): Promise<EtcdPeer[]> => {
-    const answer = await gateway.call('/v3/cluster/member/list', {});
+  const members = async (clientUrl?: string): Promise<EtcdPeer[]> => {
+    const path = '/v3/cluster/member/list';
+    const answer = await (clientUrl === undefined
+      ? gateway.call(path, {})
+      : gateway.callAt(clientUrl, path, {}));
     return ((answer['members'] ?? []) as RawMember[]).map(readMember);
   };
   return {

@@ -5,7 +5,8 @@
 import type { AgentWorld, Observed } from '../model/world.ts';
 
 export interface EtcdPort {
-  members(): Promise<EtcdPeer[]>;
+  /** As the first endpoint that answers knows them, or the member at `clientUrl`. */
+  members(clientUrl?: string): Promise<EtcdPeer[]>;
   /** What one member says of itself, asked at its own client URL. */
   status(clientUrl: string, timeoutMs?: number): Promise<EtcdStatus>;
   /** @returns hexadecimal id of the new learner; safe to repeat: an existing one is returned */

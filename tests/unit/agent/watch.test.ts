@@ -6,6 +6,7 @@ import { withReplication } from '../../../src/agent/decide/cluster.ts';
 import { betterLeader } from '../../../src/agent/decide/etcd-leader.ts';
 import { Loop } from '../../../src/agent/loop.ts';
 import { parseDesired } from '../../../src/agent/settings.ts';
+import { membersNow } from '../../../src/agent/watch/etcd.ts';
 import { Steady } from '../../../src/agent/watch/steady.ts';
 import { type EtcdMember, known, unknown } from '../../../src/charm/model/world.ts';
 import { aMember, clusterOf } from './cluster.ts';
@@ -116,4 +117,28 @@ test('a desired.json that is not ours to read is refused', () => {
   for (const text of ['', '[]', 'null', '{}', '{"version":']) {
     assert.throws(() => parseDesired(text), Error, text);
   }
+});
+
+test('a member that was removed does not tell who the members are', async () => {
+  const peer = (id: string) => ({
+    id,
+    name: id,
+    peerUrl: `${id}:2380`,
+    clientUrl: id,
+    learner: false,
+  });
+  const { peers } = await membersNow({
+    members: async (clientUrl) => (clientUrl === 'b' ? [peer('b')] : [peer('a'), peer('b')]),
+    status: async (clientUrl) => ({
+      id: clientUrl,
+      leaderId: clientUrl === 'b' ? 'b' : undefined,
+      version: '3.4.23',
+      raftIndex: 1,
+      appliedIndex: 1,
+    }),
+  });
+  assert.deepEqual(
+    peers.map(({ id }) => id),
+    ['b'],
+  );
 });
