@@ -148,7 +148,6 @@ export class UnitWorld {
   snapshot(from: Committed = this.committed): Snapshot {
     const versions = { patroni: '3.0.2', etcd: '3.4.23', pgbouncer: '1.18.0', pgbackrest: '2.45' };
     const layout = layoutOf('/unit', STORAGES, 15);
-    const secret = (content: Bag | undefined) => content && { id: 'secret:1', content };
     return {
       event: {
         name: 'config-changed',
@@ -365,6 +364,8 @@ export class UnitWorld {
     return Object.fromEntries(entries);
   }
 }
+
+const secret = (content: Bag | undefined) => content && { id: 'secret:1', content };
 
 const UID = { servers: 101, charm: 0 };
 

@@ -38,8 +38,8 @@ export function publishedFacts(world: Snapshot): EtcdFacts | undefined {
 }
 
 /**
- * What says where etcd is to be founded outlives this event. Founded earlier, an etcd and a database
- * with passwords that nobody kept would lie beside those that the next event makes.
+ * What says where etcd is to be founded outlives this event. Founded earlier, an etcd and a
+ * database with passwords that nobody kept would lie beside those that the next event makes.
  */
 export function isPublished(world: Snapshot): boolean {
   const { app, keptApp } = world.peers;

@@ -129,7 +129,7 @@ describe('promote-to-primary', () => {
     assert.doesNotMatch(says(early), /force=true/);
   });
 
-  test('goes on alone beside a voter that has lost the others, not during an election', async () => {
+  test('goes on alone beside a voter that lost the others, not during an election', async () => {
     const world = await alone();
     const beside = (silentMs: number): Snapshot => {
       assert.ok(world.agent.known);
