@@ -144,14 +144,7 @@ export function snapshotOf(
   const staying = world.units.filter(({ life }) => life === 'alive').map(({ name }) => name);
   const issued = { 'internal-cert': 'certificate', 'internal-key': `secret key of ${unit.name}` };
   return {
-    event: {
-      name: event,
-      endingRelation: undefined,
-      departingUnit: undefined,
-      detachingStorage: undefined,
-      obsoleteSecret: undefined,
-      stopping: event === 'stop' || event === 'remove',
-    },
+    event: eventFacts(event),
     model: MODEL,
     app: 'postgresql',
     unit: {
@@ -201,6 +194,17 @@ export function snapshotOf(
       wake: ['juju-exec', unit.name, './dispatch'],
     },
     agent: unit.view === undefined ? unknown('no agent answers') : known(unit.view.world),
+  };
+}
+
+function eventFacts(name: string): Snapshot['event'] {
+  return {
+    name,
+    endingRelation: undefined,
+    departingUnit: undefined,
+    detachingStorage: undefined,
+    obsoleteSecret: undefined,
+    stopping: name === 'stop' || name === 'remove',
   };
 }
 

@@ -46,10 +46,13 @@ describe('a cluster under disorder', () => {
   for (let first = 1; first <= count; first += GROUP) {
     const last = Math.min(first + GROUP - 1, count);
     test(`seeds ${first} to ${last}`, async () => {
+      let happened = 0;
       for (let seed = first; seed <= last; seed++) {
         const { log, identifiers } = await run(seed);
-        assert.ok(identifiers.size > 0 && log.length > 30, `seed ${seed} did too little`);
+        assert.ok(identifiers.size > 0, `seed ${seed} has made no database`);
+        happened += log.length;
       }
+      assert.ok(happened > (last - first + 1) * 50, 'too little has happened');
     });
   }
 });
