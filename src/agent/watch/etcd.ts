@@ -21,9 +21,12 @@ export function watchEtcd(facts: Facts, clients: Clients, log: Log): Loop {
   /** When each member answered last; for one that never did, when it was seen first. */
   const answeredAt = new Map<string, number>();
   const steady = new Steady();
+  /** Where members were last seen: more than the endpoints of a unit whose hooks do not run. */
+  let urls: string[] = [];
 
   const observe = async () => {
-    const { peers, statuses } = await membersNow(clients.etcd());
+    const { peers, statuses } = await membersNow(clients.etcd(), urls);
+    urls = peers.flatMap(({ clientUrl }) => clientUrl ?? []);
     const leaderId = statuses.find((status) => status?.leaderId !== undefined)?.leaderId;
     const leader = statuses.find((status) => status?.id === leaderId);
     const now = Date.now();
@@ -69,8 +72,8 @@ interface Members {
  * A member that has been removed may never learn of it: it goes on naming the members it knew, and
  * only that it has no leader gives it away. Then one that has a leader is asked instead.
  */
-export async function membersNow(etcd: Asked): Promise<Members> {
-  const first = await withStatuses(etcd, await etcd.members());
+export async function membersNow(etcd: Asked, urls: readonly string[] = []): Promise<Members> {
+  const first = await withStatuses(etcd, await anyList(etcd, urls));
   if (first.statuses.every((status) => status?.leaderId !== undefined)) return first;
   const led = first.peers.find((_, n) => first.statuses[n]?.leaderId !== undefined);
   if (led?.clientUrl === undefined) return first;
@@ -78,6 +81,18 @@ export async function membersNow(etcd: Asked): Promise<Members> {
   const same =
     peers.length === first.peers.length && peers.every(({ id }, n) => id === first.peers[n]?.id);
   return same ? first : withStatuses(etcd, peers);
+}
+
+async function anyList(etcd: Asked, urls: readonly string[]): Promise<EtcdPeer[]> {
+  try {
+    return await etcd.members();
+  } catch (error) {
+    for (const url of urls) {
+      const list = await etcd.members(url).catch(() => undefined);
+      if (list !== undefined) return list;
+    }
+    throw error;
+  }
 }
 
 async function withStatuses(etcd: Asked, peers: EtcdPeer[]): Promise<Members> {
