@@ -42,7 +42,7 @@ export async function stopController(root) {
   return running.length > 0;
 }
 
-/** systemd remembers supervisors that did not end by themselves; it need not, once they are gone. */
+/** systemd remembers supervisors that did not end by themselves; once gone, it need not. */
 export function forgetSupervisors(root) {
   if (process.getuid() !== 0 || !existsSync('/run/systemd/system')) return;
   const list = ['list-units', '--state=failed', '--full', '--plain', '--no-legend'];
@@ -90,7 +90,7 @@ function systemctl({ UNIT_NAME }, verb) {
   );
 }
 
-/** KillMode=process: databases outlive their controller. It never gives up: nobody else starts it. */
+/** KillMode=process: databases outlive their controller. Never gives up: nobody else starts it. */
 function unitText(root, { controllerCommand, controllerVariables }) {
   const variables = Object.entries(controllerVariables(root)).map(
     ([name, value]) => `Environment=${name}=${value}`,

@@ -115,7 +115,9 @@ export function parseHistory(id: number, text: string, since: number): Timeline 
   return { id, since, ancestors };
 }
 
-/** Whether recovery from this backup along this timeline is possible: it does not leave it before. */
+/**
+ * Whether recovery from this backup along this timeline is possible: it does not leave it before.
+ */
 export function leadsTo(backup: Backup, timeline: number, timelines: readonly Timeline[]): boolean {
   if (backup.timeline === timeline) return true;
   const ancestors = timelines.find(({ id }) => id === timeline)?.ancestors ?? [];

@@ -41,7 +41,9 @@ async function observeRelation(
   return { endpoint, id, app, ending, localApp, localUnit, remoteApp, units };
 }
 
-/** Secrets that the application owns for its clients, by label. Leader only: others may not read. */
+/**
+ * Secrets that the application owns for its clients, by label. Leader only: others may not read.
+ */
 export async function observeRelationSecrets(
   hooks: Hooks,
   relations: readonly Relation[],

@@ -1,7 +1,8 @@
 /**
  * Reads everything an event decides by, once, into a Snapshot. Writes nothing.
  *
- * Questions to the controller, to the unit's agent and to the file system are asked at the same time.
+ * Questions to the controller, to the unit's agent and to the file system are asked at the same
+ * time.
  */
 import type { HookContext } from '../../../lib/contract/context.ts';
 import type { Hooks } from '../../../lib/hooks/hooks.ts';

@@ -33,7 +33,7 @@ export const wait: Command = {
   summary: 'Wait until applications or units have a status.',
   details:
     'Without arguments: until every application and unit is active and every agent idle.\n' +
-    `--for is one of ${GOALS.join(', ')}. --error-timeout gives up earlier when a hook of a unit\n` +
+    `--for is one of ${GOALS.join(', ')}. --error-timeout gives up earlier when a unit's hook\n` +
     'goes on failing for so long. Not a command of Juju.',
   examples: [
     'pgcharm wait',

@@ -1,10 +1,10 @@
 /**
- * A mount namespace for each machine (model option `machine-isolation=mounts`): of the
- * installation's directory D its programs see what is the machine's own, as on a computer of its own.
+ * A mount namespace for each machine (model option `machine-isolation=mounts`): of the directory
+ * D of the installation its programs see only what is the machine's own, as on another computer.
  *
  * A small process holds the namespace open and is found by its environment, so it outlives the
  * controller and nothing of it stays when it ends: no file, no mount of the host. Needs root. Hides
- * files and sockets, not processes or networks; guards against mistakes, not against a hostile root.
+ * files and sockets, not processes or networks; guards against mistakes, not a hostile root.
  */
 import { spawn } from 'node:child_process';
 import { existsSync, readFileSync, realpathSync } from 'node:fs';
@@ -228,7 +228,7 @@ function notIsolated(what: string, problem: string): OperatorError {
   return new OperatorError({
     code: 'machine-not-isolated',
     message: `cannot give machine ${what} a mount namespace: ${problem}`,
-    hint: 'it takes root with CAP_SYS_ADMIN; `pgcharm model-config machine-isolation=none` does without',
+    hint: 'it takes root with CAP_SYS_ADMIN; model-config machine-isolation=none does without',
     retry: 'now',
   });
 }

@@ -21,7 +21,7 @@ export interface EnvironmentFacts {
   path: string;
   /** Ubuntu hosts get three values that others do not. */
   ubuntu: boolean;
-  /** Whether programs may speak the protocol of the hook tools themselves; under Juju they cannot. */
+  /** Whether programs may speak the hook tools' protocol themselves; under Juju they cannot. */
   offersSocket: boolean;
   /** Values of the model's *-proxy options. */
   proxies: Readonly<Record<string, string>>;
