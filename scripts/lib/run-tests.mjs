@@ -3,7 +3,7 @@
  *
  * Prints a line per file, and for every failure its name and error; counts tests, not suites.
  */
-import { relative } from 'node:path';
+import { join, relative } from 'node:path';
 import { run } from 'node:test';
 import { projectRoot } from './node.mjs';
 import { elapsed, say } from './terminal.mjs';
@@ -45,8 +45,9 @@ export async function runLayers(layers, tally, wanted = () => true) {
 /** Resolves when every file has ended. */
 function runFiles(files, layer, tally) {
   const { concurrency, timeoutMs } = layer;
+  const execArgv = ['--import', join(projectRoot, 'tests', 'support', 'seed.ts')];
   // Without isolation by process, one file's leftovers would fail another.
-  const stream = run({ files, concurrency, timeout: timeoutMs, isolation: 'process' });
+  const stream = run({ files, concurrency, timeout: timeoutMs, isolation: 'process', execArgv });
   return new Promise((resolve, reject) => {
     stream.on('test:pass', (event) => passed(event, tally));
     stream.on('test:fail', (event) => failed(event, tally));
