@@ -14,7 +14,10 @@ const PATRONI_PORT = 8008;
 
 export const observability: Decider = (world) => {
   const { address } = world.unit;
-  if (address === undefined) return [];
+  const relations = world.relations.filter(
+    ({ endpoint, ending }) => endpoint === ENDPOINT && !ending,
+  );
+  if (address === undefined || relations.length === 0) return [];
   const topology = {
     model: world.model.name,
     modelUuid: world.model.uuid,
@@ -22,14 +25,12 @@ export const observability: Decider = (world) => {
     charm: 'postgresql',
   };
   const wanted = cosAgentData(topology, { jobs: scrapeJobs(address), groups: alertRules });
-  return world.relations
-    .filter(({ endpoint, ending }) => endpoint === ENDPOINT && !ending)
-    .flatMap(({ id, app, localUnit }) => {
-      const data = changedKeys(wanted, localUnit);
-      if (Object.keys(data).length === 0) return [];
-      const args = { endpoint: ENDPOINT, relationId: id, scope: 'unit', data } as const;
-      return [step('relation-set', args, `${app} is told what to scrape here`)];
-    });
+  return relations.flatMap(({ id, app, localUnit }) => {
+    const data = changedKeys(wanted, localUnit);
+    if (Object.keys(data).length === 0) return [];
+    const args = { endpoint: ENDPOINT, relationId: id, scope: 'unit', data } as const;
+    return [step('relation-set', args, `${app} is told what to scrape here`)];
+  });
 };
 
 /** What may be scraped at this unit's own address. */
