@@ -32,7 +32,7 @@ export interface Subjects {
   patroni: Observed<PatroniView>;
   /** What a connection to the primary shows; the address it was read from. */
   primary: Observed<PrimaryView>;
-  local: Observed<LocalView & { hbaUsers: string[] }>;
+  local: Observed<LocalView>;
   pooler: Observed<PoolerView>;
   peers: Record<string, Observed<PeerView>>;
   work: WorkView | undefined;

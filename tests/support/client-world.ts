@@ -34,6 +34,8 @@ export class ClientWorld {
   primary: string | undefined = 'postgresql-0';
   unreachable: string[] = [];
   poolerUsers: string[] = [];
+  /** Roles that the own PostgreSQL's access rules name; undefined: those the pooler knows. */
+  ownRules: string[] | undefined;
   isLeader = true;
   #made = 0;
 
@@ -97,6 +99,7 @@ export class ClientWorld {
               roles: structuredClone(this.roles),
             }),
       pooler: known({ users: this.poolerUsers }),
+      local: known({ hbaUsers: this.ownRules ?? this.poolerUsers }),
       peers: { 'postgresql/1': peer('postgresql/1'), 'postgresql/2': peer('postgresql/2') },
     };
     return {

@@ -86,6 +86,16 @@ describe('a client that asks for a database', () => {
     assert.equal(world.committed.bags[7]?.['secret-user'], 'secret:user7');
   });
 
+  test('waits until the own PostgreSQL lets the role in, too', async () => {
+    const world = aWorld(aClient(7, 'shop'));
+    world.ownRules = [];
+    await world.settle();
+    assert.equal(world.committed.bags[7]?.['secret-user'], undefined);
+    world.ownRules = undefined;
+    await world.settle();
+    assert.equal(world.committed.bags[7]?.['secret-user'], 'secret:user7');
+  });
+
   test('waits for a primary, and says so', async () => {
     const world = aWorld(aClient(7, 'shop'));
     world.primary = undefined;

@@ -157,10 +157,11 @@ function answer({ relation, request, facts }: Client, world: Snapshot): Decision
  */
 function unawareUnits(role: string, world: Snapshot): string[] {
   if (!world.agent.known) return [world.unit.name];
-  const { pooler, peers } = world.agent.value;
+  const { pooler, local, peers } = world.agent.value;
   const serving = new Set(servingUnits(world));
+  const lets = local.known ? local.value.hbaUsers.includes(role) : true;
   const own = pooler.known
-    ? [{ unit: world.unit.name, aware: pooler.value.users.includes(role) }]
+    ? [{ unit: world.unit.name, aware: lets && pooler.value.users.includes(role) }]
     : [];
   const others = Object.entries(peers).flatMap(([unit, peer]) => {
     if (!peer.known || peer.value.poolerUsers === undefined) return [];

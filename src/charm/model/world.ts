@@ -83,6 +83,8 @@ export interface LocalView {
   role: 'primary' | 'replica';
   serverVersion: string;
   pendingRestart: string[];
+  /** Users that its access rules name. */
+  hbaUsers: string[];
 }
 
 export interface PoolerView {
