@@ -63,8 +63,8 @@ describe('clients', async () => {
     const before = await accessOf(model, 'first/0');
     await model.until('the switchover', async () => {
       const words = 'run postgresql/1 promote-to-primary scope=unit';
-      const { code } = await model.pgcharm(words, { mayFail: true });
-      return code === 0 ? true : undefined;
+      const answer = await model.json<Record<string, { status: string }>>(words);
+      return answer['postgresql/1']?.status === 'completed' ? true : undefined;
     });
     const [first, second, third] = before.endpoints;
     const after = await model.until('the other endpoint first', async () => {

@@ -14,6 +14,8 @@ const LIMIT_MS = 120_000;
 const PATRONI_MS = 60_000;
 const WRITABLE_MS = 60_000;
 const LOOK_EVERY_MS = 50;
+/** Patroni looks at its replicas every 10 s where its clocks are the slowest. */
+const PATIENCE_MS = 15_000;
 
 /** Parameter `to`: the member that shall be primary; without it, the best one. */
 export const switchoverKind: WorkKind = {
@@ -48,25 +50,47 @@ async function finish(context: WorkContext): Promise<void> {
   await context.result({ primary: to, 'previous-primary': context.memo['from'] ?? '' });
 }
 
-/** @throws OperatorError that names the member and why it cannot take over */
-async function choose(context: WorkContext): Promise<{ from: string; to: string }> {
-  const cluster = clusterOf(await context.observe());
-  const primary = cluster.members.find((member) => member.role === 'primary');
+/**
+ * Patient for a moment: a member that has just joined, or come back, is about to become fit.
+ *
+ * @throws OperatorError that names the member and why it cannot take over
+ */
+async function choose(context: WorkContext): Promise<Choice> {
+  const deadline = Date.now() + PATIENCE_MS;
+  for (;;) {
+    const answer = tryToChoose(clusterOf(await context.observe()), context.params['to']);
+    if (!('unfit' in answer)) return answer;
+    if (Date.now() >= deadline) throw refuse(answer.unfit, 'a replica must stream without lag');
+    await context.sleep(LOOK_EVERY_MS);
+  }
+}
+
+interface Choice {
+  from: string;
+  to: string;
+}
+
+function tryToChoose(cluster: ClusterView, wanted: string | undefined): Choice | { unfit: string } {
+  const primary = primaryOf(cluster);
   if (primary === undefined) throw noPrimary();
-  const wanted = context.params['to'];
   if (wanted === primary.name) return { from: primary.name, to: wanted };
   if (cluster.paused) throw refuse('the cluster is paused', 'resume it with patronictl resume');
-  const target =
-    wanted === undefined
-      ? bestCandidate(cluster)
-      : cluster.members.find((member) => member.name === wanted);
-  if (target === undefined) {
-    const reason = wanted === undefined ? 'no member is fit to take over' : `no member ${wanted}`;
-    throw refuse(reason, 'a replica must stream from the primary without lag');
+  if (wanted === undefined) {
+    const best = bestCandidate(cluster);
+    if (best === undefined) return { unfit: 'no member is fit to take over' };
+    return { from: primary.name, to: best.name };
   }
-  const reason = unfitness(target);
-  if (reason === undefined) return { from: primary.name, to: target.name };
-  throw refuse(`${target.name} cannot take over: ${reason}`, 'wait until it has caught up');
+  const target = cluster.members.find((member) => member.name === wanted);
+  if (target === undefined) throw refuse(`no member ${wanted}`, 'see patronictl list');
+  const reason = unfitness(target) ?? asynchrony(target, cluster);
+  if (reason !== undefined) return { unfit: `${target.name} cannot take over: ${reason}` };
+  return { from: primary.name, to: target.name };
+}
+
+/** In synchronous mode Patroni hands over only to a member that it has made synchronous. */
+function asynchrony(target: ClusterMember, { dynamic }: ClusterView): string | undefined {
+  if (dynamic['synchronous_mode'] !== true || target.role === 'sync-standby') return undefined;
+  return 'it is no synchronous standby';
 }
 
 /** Done before, it need not be done while clients wait. */
