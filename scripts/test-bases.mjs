@@ -26,7 +26,7 @@ import { elapsed, Refusal, runScript, say } from './lib/terminal.mjs';
 const cache = '/var/cache/pgcharm-bases';
 const mirror = 'http://deb.debian.org/debian';
 /** Files of tests/process whose path holds one of these; three units in the last two. */
-const mainPath = ['process/deploy.test', 'process/transports.test', 'process/backup.test'];
+const mainPath = ['process/deploy.test', 'process/clients.test', 'process/backup.test'];
 
 await runScript(async (args) => {
   const code = await underPinnedNode('test-bases.mjs', args);
