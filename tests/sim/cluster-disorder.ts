@@ -154,6 +154,9 @@ export class Disorder {
     const { world } = this;
     const etcd = world.etcds.at(-1);
     if (world.units.some((unit) => unit.life === 'alive' && world.etcdOf(unit))) return;
+    if (etcd !== undefined && world.hasMajority(etcd)) {
+      world.violation(`etcd ${etcd.serial} lives, and no Patroni finds it`);
+    }
     const sync = etcd?.dcs.sync ?? [];
     const isSync = ({ member }: SimUnit) => Number(sync.includes(member));
     const best = world.units

@@ -168,6 +168,7 @@ export function snapshotOf(
         .map(([name, data]) => ({ name, data, dying: !staying.includes(name) }))
         .toSorted((a, b) => (a.name < b.name ? -1 : 1)),
       planned: staying,
+      leaving: world.units.filter(({ life }) => life === 'dying').map(({ name }) => name),
     },
     appSecret: appSecret && { id: 'secret:1', content: appSecret },
     unitSecret: certified && { id: 'secret:2', content: issued },

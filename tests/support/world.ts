@@ -45,11 +45,21 @@ export const IDENTIFIER = '7100000000000000001';
 const ADDRESS = '10.0.0.10';
 const STORAGES = { data: '/storage/data/1', logs: '/storage/logs/2', temp: '/storage/temp/3' };
 
+const EVENT: Snapshot['event'] = {
+  name: 'config-changed',
+  endingRelation: undefined,
+  departingUnit: undefined,
+  detachingStorage: undefined,
+  obsoleteSecret: undefined,
+  stopping: false,
+};
+
 export class UnitWorld {
   event: Partial<Snapshot['event']> = {};
   isLeader = true;
   dying = false;
   planned = ['postgresql/0'];
+  leaving: string[] = [];
   others: Snapshot['peers']['others'] = [];
   config: Record<string, string | number | boolean> = { profile: 'testing' };
   /** What the cluster's etcd says beyond this unit, for a unit that does not found it. */
@@ -149,15 +159,7 @@ export class UnitWorld {
     const versions = { patroni: '3.0.2', etcd: '3.4.23', pgbouncer: '1.18.0', pgbackrest: '2.45' };
     const layout = layoutOf('/unit', STORAGES, 15);
     return {
-      event: {
-        name: 'config-changed',
-        endingRelation: undefined,
-        departingUnit: undefined,
-        detachingStorage: undefined,
-        obsoleteSecret: undefined,
-        stopping: false,
-        ...this.event,
-      },
+      event: { ...EVENT, ...this.event },
       model: { name: 'test', uuid: '00000000-0000-4000-8000-000000000000' },
       app: 'postgresql',
       unit: {
@@ -191,6 +193,7 @@ export class UnitWorld {
         own: { ...from.own },
         others: this.others,
         planned: this.planned,
+        leaving: this.leaving,
       },
       appSecret: secret(from.appSecret),
       unitSecret: secret(from.unitSecret),

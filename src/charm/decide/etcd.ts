@@ -26,7 +26,7 @@ import { wantedMembers } from './voters.ts';
 /** The leader says where etcd is: first as an intention, then as the members say. */
 export const etcdEndpoints: Decider = (world) => {
   if (!world.unit.isLeader || world.peers.relationId === undefined) return [];
-  const published = publishedFacts(world);
+  const published = publishedFacts(world.peers.app);
   const facts = etcdFacts(world);
   const own = world.unit.address;
   if (facts === undefined || isOrphaned(world, facts)) {
@@ -47,14 +47,16 @@ export const etcdEndpoints: Decider = (world) => {
 
 /**
  * The only voters were on units that are gone, and no cluster was ever made on them. A new leader
- * may not have met every unit yet: one that it has not met may hold the voter.
+ * may not have met every unit yet: one that it has not met may hold the voter, also if it leaves.
  */
 function isOrphaned(world: Snapshot, facts: EtcdFacts): boolean {
   if (systemIdentifier(world) !== undefined || world.data.systemIdentifier !== undefined) {
     return false;
   }
   const met = addresses(world);
-  if (!world.peers.planned.every((unit) => met.some((each) => each.unit === unit))) return false;
+  const { planned, leaving } = world.peers;
+  if (![...planned, ...leaving].every((unit) => met.some((each) => each.unit === unit)))
+    return false;
   const present = met.map(({ address }) => clientUrl(address));
   return !facts.endpoints.some((url) => present.includes(url));
 }

@@ -5,7 +5,14 @@
  * it stands beside the primary. A change is made only while every voter answers, except to remove
  * one that is lost for good; whoever joins is a learner until it has caught up.
  */
-import { clientOf, etcdMembers, peerUrl, systemIdentifier } from '../model/etcd-facts.ts';
+import {
+  clientOf,
+  etcdFacts,
+  etcdMembers,
+  peerUrl,
+  publishedFacts,
+  systemIdentifier,
+} from '../model/etcd-facts.ts';
 import { addresses, memberOfUnit, primaryOf, probe, type Snapshot } from '../model/snapshot.ts';
 import { type Decider, type Decision, step } from '../model/steps.ts';
 import type { EtcdMember } from '../model/world.ts';
@@ -62,10 +69,14 @@ function isRemoval(move: Decision): move is Extract<Decision, { kind: 'remove-vo
 
 /**
  * Every unit's Patroni that can be reached has been started with a voter that stays. Patroni learns
- * of new voters only slowly, and without etcd a primary stops.
+ * of new voters only slowly, and without etcd a primary stops. And that it stays has been published
+ * by an earlier event: what this one writes may be lost, and then nobody would find etcd any more.
  */
 function areReady(world: Snapshot, members: readonly EtcdMember[], leavingId: string): boolean {
   const staying = members.filter((member) => !member.learner && member.id !== leavingId);
+  const kept = publishedFacts(world.peers.keptApp);
+  if (kept === undefined || kept.epoch !== etcdFacts(world)?.epoch) return false;
+  if (!staying.some(({ peerUrl: url }) => kept.endpoints.includes(clientOf(url)))) return false;
   const bags = new Map(world.peers.others.map(({ name, data }) => [name, data]));
   const answering = world.agent.known ? world.agent.value.peers : {};
   return world.peers.planned.every((unit) => {

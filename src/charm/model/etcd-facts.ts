@@ -6,7 +6,7 @@
  * because it may not be the leader; the highest epoch counts, so that members of an earlier one
  * that come back know that they are the past.
  */
-import { probe, type Snapshot } from './snapshot.ts';
+import { type Databag, probe, type Snapshot } from './snapshot.ts';
 import type { EtcdMember } from './world.ts';
 
 export interface EtcdFacts {
@@ -24,17 +24,17 @@ export function etcdFacts(world: Snapshot): EtcdFacts | undefined {
     claimOf(world.unit.address, world.peers.own),
     ...world.peers.others.map(({ data }) => claimOf(data['ip'], data)),
   ];
-  return [publishedFacts(world), ...claims]
+  return [publishedFacts(world.peers.app), ...claims]
     .filter((facts) => facts !== undefined)
     .toSorted((a, b) => b.epoch - a.epoch)
     .at(0);
 }
 
-/** What the application databag says. */
-export function publishedFacts(world: Snapshot): EtcdFacts | undefined {
-  const text = world.peers.app['etcd-endpoints'];
+/** What the application databag says. @param bag `peers.app`, or `keptApp`: what cannot be lost */
+export function publishedFacts(bag: Databag): EtcdFacts | undefined {
+  const text = bag['etcd-endpoints'];
   if (text === undefined || text === '') return undefined;
-  return { epoch: Number(world.peers.app['etcd-epoch'] ?? '1'), endpoints: text.split(',') };
+  return { epoch: Number(bag['etcd-epoch'] ?? '1'), endpoints: text.split(',') };
 }
 
 /**

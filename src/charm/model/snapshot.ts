@@ -111,6 +111,8 @@ export interface PeerFacts {
   readonly others: readonly PeerUnit[];
   /** Every unit of the application by goal-state, this one included, that is not leaving. */
   readonly planned: readonly string[];
+  /** Those that are leaving by goal-state and not gone yet. */
+  readonly leaving: readonly string[];
 }
 
 export interface PeerUnit {

@@ -12,27 +12,37 @@ export async function observePeers(
   const [ids, goal] = await Promise.all([hooks.relationIds(ENDPOINT), hooks.goalUnits()]);
   const id = ids[0];
   const stays = (unit: string): boolean => goal[unit] !== undefined && goal[unit] !== 'dying';
-  const planned = Object.keys(goal).filter(stays).sort(byNumber);
+  const units = Object.keys(goal).sort(byNumber);
+  const planned = units.filter(stays);
+  const leaving = units.filter((unit) => !stays(unit));
   const dying = goal[context.unit] === 'dying';
   if (id === undefined) {
     return {
-      facts: { relationId: undefined, app: {}, keptApp: {}, own: {}, others: [], planned },
+      facts: {
+        relationId: undefined,
+        app: {},
+        keptApp: {},
+        own: {},
+        others: [],
+        planned,
+        leaving,
+      },
       dying,
     };
   }
-  const [units, app, own] = await Promise.all([
+  const [entered, app, own] = await Promise.all([
     hooks.relationList(ENDPOINT, id),
     hooks.relationGet(ENDPOINT, id, context.app, 'app'),
     hooks.relationGet(ENDPOINT, id, context.unit),
   ]);
   const others = await Promise.all(
-    units.toSorted(byNumber).map(async (name) => ({
+    entered.toSorted(byNumber).map(async (name) => ({
       name,
       data: await hooks.relationGet(ENDPOINT, id, name),
       dying: !stays(name),
     })),
   );
-  return { facts: { relationId: id, app, keptApp: app, own, others, planned }, dying };
+  return { facts: { relationId: id, app, keptApp: app, own, others, planned, leaving }, dying };
 }
 
 function byNumber(a: string, b: string): number {

@@ -32,16 +32,21 @@ const voter = (number: number, silentMs = 0) => ({
 });
 
 describe('an etcd that was founded elsewhere', () => {
-  const leads = (planned: string[]): Snapshot => {
+  const leads = (planned: string[], leaving: string[] = []): Snapshot => {
     const world = joining();
     world.isLeader = true;
     world.others = [];
     world.planned = planned;
+    world.leaving = leaving;
     return world.snapshot();
   };
 
   test('is not founded again by a leader that has not met its unit yet', () => {
     assert.deepEqual(etcdEndpoints(leads(['postgresql/0', 'postgresql/1'])), []);
+  });
+
+  test('is not founded again while a unit that it has not met yet is only leaving', () => {
+    assert.deepEqual(etcdEndpoints(leads(['postgresql/0'], ['postgresql/1'])), []);
   });
 
   test('is founded again when its unit is gone and no database was made', () => {
@@ -87,6 +92,30 @@ describe('the first etcd and the first database', () => {
     };
     assert.deepEqual(voters(view(undefined)), []);
     assert.deepEqual(kinds(voters(view(IDENTIFIER))), ['add-learner']);
+  });
+});
+
+describe('the last voter that everybody knows of', () => {
+  /** The leader has moved the voter from unit 1, which leaves, to its own. */
+  const moved = (kept: Record<string, string>, epoch = '1'): Snapshot => {
+    const world = joining();
+    world.isLeader = true;
+    world.planned = ['postgresql/0'];
+    world.committed.app = { ...world.committed.app, 'system-identifier': IDENTIFIER, ...kept };
+    const pending = structuredClone(world.committed);
+    pending.app = { ...pending.app, 'etcd-endpoints': clientUrl('10.0.0.10'), 'etcd-epoch': epoch };
+    const etcd = known({ members: [voter(0), voter(1)], leader: 'postgresql-0' });
+    const members = [member({ name: 'postgresql-0', role: 'primary' })];
+    const view = { initialized: IDENTIFIER, members, dynamic: {}, paused: false, failsafe: true };
+    const agent = { etcd, cluster: known(view), peers: {} } as unknown as AgentWorld;
+    return { ...world.snapshot(pending), agent: known(agent) };
+  };
+
+  test('stays until an earlier event has said where another is', () => {
+    assert.deepEqual(kinds(voters(moved({}))), []);
+    const said = { 'etcd-endpoints': clientUrl('10.0.0.10') };
+    assert.deepEqual(kinds(voters(moved(said))), ['remove-voter']);
+    assert.deepEqual(kinds(voters(moved(said, '2'))), []);
   });
 });
 
