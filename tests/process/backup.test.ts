@@ -11,8 +11,10 @@ import { promisify } from 'node:util';
 import { charmArchive } from '../support/build.ts';
 import { startDeployment } from '../support/deployment.ts';
 import { findProcesses, killAndWait } from '../support/processes.ts';
+import { mountDisk } from '../support/small-disk.ts';
 
 const run = promisify(execFile);
+const MIB = 1024 * 1024;
 
 interface TaskResult {
   status: string;
@@ -23,7 +25,12 @@ interface TaskResult {
 
 describe('backup and restore', async () => {
   const model = await startDeployment({ model: { 'update-status-hook-interval': '1h' } });
-  after(() => model.end());
+  // The storages `data` of all units: whole, until a test makes them small.
+  const disk = await mountDisk(join(model.root, 'storage/data'));
+  after(() => {
+    disk?.end();
+    return model.end();
+  });
 
   const act = async (unit: string, action: string, ...params: string[]): Promise<TaskResult> => {
     const words = ['run', unit, action, ...params, '--wait', '5m', '--format', 'json'];
@@ -154,6 +161,25 @@ describe('backup and restore', async () => {
       assert.equal(await postmaster(), before);
     });
   }
+
+  const skip = disk === undefined && 'a disk of its own needs root';
+  test('refuses what the disk cannot hold, with the numbers, and nothing is touched', {
+    skip,
+  }, async () => {
+    const running = () =>
+      Promise.all([0, 1, 2].map((unit) => psql(unit, 'SELECT pg_postmaster_start_time()')));
+    const before = await running();
+    await disk?.leave(100 * MIB);
+    const message = await refused(['restore-to-time=latest']);
+    const numbers = /storage data needs .*\((\d+) bytes\) beside .* and .*\((\d+) bytes\) are free/;
+    const [, needed, free] = numbers.exec(message) ?? assert.fail(message);
+    assert.ok(Number(needed) > 256 * MIB && Number(needed) < 1024 * MIB, message);
+    assert.ok(Number(free) > 0 && Number(free) <= 100 * MIB, message);
+    assert.match(message, /free [\d.]+ MiB \(\d+ bytes\) more below .*storage\/data\/\d+/);
+    await disk?.leave(undefined);
+    assert.deepEqual(await running(), before);
+    await settled('base');
+  });
 
   test('restores to a moment, asked on a replica, and every unit follows', async () => {
     await write('one');

@@ -2,23 +2,22 @@
  * The parts of a restore that happen on one unit: its room, its services, its data. Each finds its
  * effect there and does nothing then. What is destroyed and when is decided by restore.ts.
  */
-import { rm, statfs } from 'node:fs/promises';
+import { rm, stat, statfs } from 'node:fs/promises';
 import { runitServices, type Services } from '../../../lib/machine/services.ts';
 import { OperatorError } from '../../../lib/std/errors.ts';
 import type { Desired } from '../../charm/model/desired.ts';
+import type { Room } from '../decide/restore-room.ts';
 import { discard, endServerOn, putBack, walOf } from '../jobs/old-data.ts';
 import type { Jobs } from '../jobs-port.ts';
 import type { Task } from './kind.ts';
 
 const STOP_MS = 120_000;
 const SERVICE = 'patroni';
-/** WAL that recovery writes beside what the backup holds. */
-const HEADROOM_BYTES = 256 * 1024 * 1024;
 
 export function restoreTasks(jobs: () => Jobs): Record<string, Task> {
   return {
     ready: async () => ({}),
-    room: async ({ desired }, { size }) => room(desired, Number(size)),
+    room: async ({ desired }) => ({ rooms: JSON.stringify(await measure(desired)) }),
     async stop({ desired }) {
       await stop(desired);
       return {};
@@ -82,23 +81,19 @@ function servicesOf({ paths, unit }: Desired): Services {
   return runitServices(options);
 }
 
-/** Old and restored data lie beside each other for a while. */
-async function room({ paths, unit }: Desired, size: number): Promise<Record<string, string>> {
-  const { bavail, bsize } = await statfs(paths.dataDir);
-  const free = bavail * bsize;
-  const needed = size + HEADROOM_BYTES;
-  if (free >= needed) return { free: String(free) };
-  throw new OperatorError({
-    code: 'disk-too-small',
-    message:
-      `cannot restore on ${unit.name}: ${mebibytes(needed)} are needed beside the data of now, ` +
-      `${mebibytes(free)} are free`,
-    hint: 'make room on the storage data, or attach a larger one',
-  });
-}
-
-function mebibytes(bytes: number): string {
-  return `${Math.ceil(bytes / (1024 * 1024))} MiB`;
+/** The filesystems that a restore writes to, each once, as `decide/restore-room.ts` reads them. */
+async function measure({ paths }: Desired): Promise<Room[]> {
+  const wal = await walOf(paths.dataDir);
+  const places: Omit<Room, 'freeBytes'>[] = [{ storage: 'data', path: paths.dataDir }];
+  if (wal !== undefined && (await stat(wal)).dev !== (await stat(paths.dataDir)).dev) {
+    places.push({ storage: 'logs', path: wal });
+  }
+  return Promise.all(
+    places.map(async (place) => {
+      const { bavail, bsize } = await statfs(place.path);
+      return { ...place, freeBytes: bavail * bsize };
+    }),
+  );
 }
 
 async function look(jobs: Jobs, id: string): Promise<Record<string, string>> {

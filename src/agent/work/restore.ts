@@ -14,6 +14,7 @@ import {
   type RestoreTarget,
   selectTarget,
 } from '../../charm/model/restore-target.ts';
+import { type Room, roomRefusal } from '../decide/restore-room.ts';
 import type { Jobs } from '../jobs-port.ts';
 import type { WorkContext, WorkKind } from './kind.ts';
 import { restoreTasks } from './restore-tasks.ts';
@@ -105,13 +106,20 @@ async function answers(context: WorkContext, member: Member): Promise<boolean> {
 async function rememberChoice(context: WorkContext, jobs: Jobs): Promise<void> {
   if (context.memo['member'] !== undefined) return;
   const { target, member, systemIdentifier } = await choose(context, jobs);
-  await context.ask(member, 'room', { size: String(target.size) }, ASK_MS);
+  await refuseSmallDisk(context, member, target.size);
   await context.remember({
     member: member.member,
     target: JSON.stringify(target),
     'system-identifier': systemIdentifier,
   });
   await context.note(`restoring on ${member.unit}: ${target.description}`);
+}
+
+/** Before anything stops: the old data stay beside the restored ones until these are proven. */
+async function refuseSmallDisk(context: WorkContext, member: Member, size: number): Promise<void> {
+  const { rooms = '[]' } = await context.ask(member, 'room', {}, ASK_MS);
+  const refusal = roomRefusal(member.unit, size, JSON.parse(rooms) as Room[]);
+  if (refusal !== undefined) throw refusal;
 }
 
 /** What was written up to now must be in the archive, for a moment that is only just past. */
