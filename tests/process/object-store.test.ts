@@ -155,6 +155,27 @@ describe('the SDK', () => {
     assert.equal(head.ETag, `"${createHash('md5').update(body).digest('hex')}"`);
   });
 
+  test('ranges at the edges', async () => {
+    await put('alphabet', 'abc');
+    const parts: [range: string, text: string, shown: string][] = [
+      ['bytes=0-0', 'a', 'bytes 0-0/3'],
+      ['bytes=2-2', 'c', 'bytes 2-2/3'],
+      ['bytes=-1', 'c', 'bytes 2-2/3'],
+      ['bytes=0-', 'abc', 'bytes 0-2/3'],
+      ['bytes=1-99', 'bc', 'bytes 1-2/3'],
+    ];
+    for (const [Range, text, shown] of parts) {
+      const answer = await client.send(
+        new GetObjectCommand({ Bucket: 'backups', Key: 'alphabet', Range }),
+      );
+      const found = [await answer.Body?.transformToString(), answer.ContentRange];
+      assert.deepEqual([...found, answer.ContentLength], [text, shown, text.length], Range);
+    }
+    await assert.rejects(get('alphabet', 'bytes=3-'), { name: 'InvalidRange' });
+    await put('nothing', '');
+    await assert.rejects(get('nothing', 'bytes=0-0'), { name: 'InvalidRange' });
+  });
+
   test('a stream of unknown hash arrives in signed chunks with a trailer', async () => {
     const body = randomBytes(1_000_000);
     const { Readable } = await import('node:stream');

@@ -13,6 +13,9 @@ import { CA_FIELD, CA_KEY_FIELD, type Places, SERVICE, type Steps, type World } 
 const ACCESS_KEY_LENGTH = 20;
 const SECRET_KEY_LENGTH = 40;
 const STOP_MS = 20_000;
+const CA_DAYS = 7300;
+/** The charm renews it when less than 120 days are left. */
+const SERVER_DAYS = 365;
 
 export const steps: StepTable<Steps, Tools> = {
   'install-packages': {
@@ -39,11 +42,11 @@ export const steps: StepTable<Steps, Tools> = {
     lane: 'secret',
     priority: 20,
     async apply(_, { hooks, context }) {
-      const { createAuthority } = await import('./certificates.ts');
+      const { createAuthority } = await import('../../../lib/x509/authority.ts');
       const name = `${context.app}-${context.model.uuid}`;
-      const authority = createAuthority(name, Date.now());
+      const authority = await createAuthority(name, { days: CA_DAYS, random: systemRandom });
       await hooks.secretAdd(
-        { [CA_FIELD]: authority.certificate, [CA_KEY_FIELD]: authority.privateKey },
+        { [CA_FIELD]: authority.certificate.trim(), [CA_KEY_FIELD]: authority.key.trim() },
         { label: secretLabel(context.app), description: 'the store’s CA and clients’ keys' },
       );
       return undefined;
@@ -101,17 +104,21 @@ export const steps: StepTable<Steps, Tools> = {
     priority: 40,
     async apply({ address, port, keys }, tools) {
       const { world, places } = await observed(tools);
-      const { issueCertificate } = await import('./certificates.ts');
+      const { issueCertificate } = await import('../../../lib/x509/authority.ts');
       const content = world.secret?.content ?? {};
       const authority = {
         certificate: content[CA_FIELD] ?? '',
-        privateKey: content[CA_KEY_FIELD] ?? '',
+        key: content[CA_KEY_FIELD] ?? '',
       };
+      const names = { member: address, addresses: [address] };
+      const validity = { days: SERVER_DAYS, random: systemRandom };
+      const issued = await issueCertificate(authority, names, validity);
       const config: ServerConfig = {
         address,
         port,
         directory: places.objects,
-        ...issueCertificate(authority, [address], Date.now()),
+        certificate: issued.certificate,
+        privateKey: issued.key,
         keys: JSON.parse(keys.reveal()),
       };
       await writeAtomic(places.configFile, JSON.stringify(config), {

@@ -205,8 +205,8 @@ function checkParts(document: string): void {
 }
 
 /**
- * The storage reads `bytes=-5` as the first bytes and `bytes=0-0` as all of them: the one is
- * rewritten, the other refused; of several ranges none is served, which HTTP allows.
+ * The storage reads `bytes=-5` as the first bytes, so it is rewritten; of several ranges none is
+ * served, which HTTP allows.
  */
 async function mendRange({ request, target }: Exchange, storage: ObjectStorage): Promise<void> {
   const range = request.headers.range;
@@ -218,8 +218,6 @@ async function mendRange({ request, target }: Exchange, storage: ObjectStorage):
     const found = await storage.store.getMetadata(target.bucket, target.key).catch(() => ({}));
     const size = Number((found as Record<string, unknown>)['content-length'] ?? 0);
     request.headers.range = `bytes=${Math.max(0, size - Number(match[2]))}-`;
-  } else if (match[2] !== '' && Number(match[2]) === 0) {
-    throw new S3Error(501, 'NotImplemented', 'This store does not serve a range of one byte at 0.');
   }
 }
 

@@ -9,7 +9,7 @@ import { mkdir, open, rename, rm, rmdir, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import S3rver from '@20minutes/s3rver';
+import S3rver, { type ByteRange, type StoredObject } from '@20minutes/s3rver';
 import { systemCode } from '../../../../lib/std/errors.ts';
 
 export type ObjectStorage = S3rver;
@@ -18,6 +18,15 @@ export function openStorage(directory: string): ObjectStorage {
   const storage = new S3rver({ directory, silent: true, vhostBuckets: false });
   const { store } = storage;
   store.putContent = putContent;
+  const getObject = store.getObject.bind(store);
+  store.getObject = async (bucket, key, range) => {
+    const object = await getObject(bucket, key, range);
+    return object === null ? null : mendRange(object, range, () => firstByte(bucket, key));
+  };
+  const firstByte = async (bucket: string, key: string) => {
+    const file = await open(store.getResourcePath(bucket, key, 'object'));
+    return file.createReadStream({ start: 0, end: 0 });
+  };
   store.deleteObject = async (bucket, key) => {
     for (const resource of ['object', 'object.md5', 'metadata.json']) {
       await removeIfExists(store.getResourcePath(bucket, key, resource));
@@ -28,6 +37,24 @@ export function openStorage(directory: string): ObjectStorage {
     }
   };
   return storage;
+}
+
+/** The storage takes an end at 0 for none, and thinks that an empty object has a first byte. */
+async function mendRange(
+  object: StoredObject,
+  asked: Partial<ByteRange> | undefined,
+  firstByte: () => Promise<Readable>,
+): Promise<StoredObject> {
+  if (object.range === undefined || object.content === null) return object;
+  if (object.size === 0) {
+    object.content.destroy();
+    object.content = null;
+  } else if (asked?.end === 0) {
+    object.content.destroy();
+    object.content = await firstByte();
+    object.range = { start: 0, end: 0 };
+  }
+  return object;
 }
 
 async function putContent(
