@@ -32,6 +32,39 @@ const changed: HookInfo = {
   remoteUnit: 'pg/0',
 };
 
+describe('the state of a unit', () => {
+  /** As Juju measures it: 5 bytes, and 7 for each entry beside key and value. */
+  const LIMIT = 2 * 1024 * 1024;
+  const VALUE = 64 * 1024;
+  const full = (session: ReturnType<typeof our.model.session>) => {
+    const key = (n: number) => `k${n}`.padEnd(4);
+    for (let n = 0; n < 31; n++) out(session, 'state-set', `${key(n)}=${'x'.repeat(VALUE)}`);
+    const left = LIMIT - 5 - 31 * (VALUE + 4 + 7);
+    return left - 4 - 7;
+  };
+
+  test('may be as large as the controller allows', () => {
+    const session = our.model.session();
+    const rest = full(session);
+    out(session, 'state-set', `last=${'x'.repeat(rest)}`);
+    commit(our.model, session);
+    assert.equal(out(our.model.session(), 'state-get', 'last').length, rest + 1);
+  });
+
+  test('a byte more refuses the commit, and nothing of the hook is kept', () => {
+    const session = our.model.session();
+    const rest = full(session);
+    out(session, 'state-set', `last=${'x'.repeat(rest + 1)}`);
+    out(session, 'relation-set', '-r', '3', 'a=1');
+    assert.throws(() => commit(our.model, session), {
+      name: 'CommitRefused',
+      message: 'persisting charm state: max allowed size (2097152) exceeded',
+    });
+    assert.equal(out(our.model.session(), 'state-get', '--format=json'), '{}\n');
+    assert.equal(bag(DB, 'web/0').version, 0);
+  });
+});
+
 describe('databags', () => {
   test('change at commit, and the version grows by one for all writes of a hook', () => {
     const session = our.model.session();

@@ -13,6 +13,9 @@ import { applyPorts, openedPorts } from './ports.ts';
 import { markObsolete, secretRow, track } from './secret-access.ts';
 import { checksum } from './secret-content.ts';
 
+/** Controller option max-charm-state-size, as it comes. */
+const MAX_STATE_BYTES = 2 * 1024 * 1024;
+
 /** The commit of a successful hook was refused: the hook counts as failed and nothing is kept. */
 export class CommitRefused extends Error {
   override readonly name = 'CommitRefused';
@@ -215,7 +218,9 @@ function writePorts(run: Execution): void {
   run.store.run('UPDATE unit SET opened_ports = ? WHERE name = ?', JSON.stringify(ports), run.unit);
 }
 
+/** @throws CommitRefused when the whole state of the unit would be larger than Juju keeps */
 function writeState(run: Execution): void {
+  if (run.pending.state.size === 0) return;
   for (const [key, value] of run.pending.state) {
     if (value === undefined) {
       run.store.run('DELETE FROM unit_state WHERE unit = ? AND key = ?', run.unit, key);
@@ -229,4 +234,18 @@ function writeState(run: Execution): void {
       );
     }
   }
+  const entries = run.store.all<{ key: string; value: string }>(
+    'SELECT key, value FROM unit_state WHERE unit = ?',
+    run.unit,
+  );
+  if (bsonBytes(entries) <= MAX_STATE_BYTES) return;
+  throw new CommitRefused(`persisting charm state: max allowed size (${MAX_STATE_BYTES}) exceeded`);
+}
+
+/** Juju measures the state as MongoDB would store it: type, key, NUL, length, value, NUL each. */
+function bsonBytes(entries: readonly { key: string; value: string }[]): number {
+  return entries.reduce(
+    (sum, { key, value }) => sum + Buffer.byteLength(key) + Buffer.byteLength(value) + 7,
+    5,
+  );
 }
