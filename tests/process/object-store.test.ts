@@ -53,8 +53,11 @@ function sdk(at: TestStore, change: { accessKeyId?: string; secretAccessKey?: st
   });
 }
 
-const put = (Key: string, Body: string | Buffer) =>
-  client.send(new PutObjectCommand({ Bucket: 'backups', Key, Body }));
+/** The SDK takes an empty body for a stream of unknown length, and warns, unless it is told. */
+const put = (Key: string, Body: string | Buffer) => {
+  const ContentLength = Buffer.byteLength(Body);
+  return client.send(new PutObjectCommand({ Bucket: 'backups', Key, Body, ContentLength }));
+};
 const get = async (Key: string, Range?: string) => {
   const answer = await client.send(new GetObjectCommand({ Bucket: 'backups', Key, Range }));
   return Buffer.from((await answer.Body?.transformToByteArray()) ?? []);

@@ -77,7 +77,11 @@ export async function openStore(target: S3Target): Promise<ObjectStore> {
       }),
     put: (key, Body) =>
       attempt(async () => {
-        await client.send(new sdk.PutObjectCommand({ Bucket, Key: keyOf(key), Body }));
+        // Of an empty text the SDK would say that it is a stream of unknown length.
+        const ContentLength = Buffer.byteLength(Body);
+        await client.send(
+          new sdk.PutObjectCommand({ Bucket, Key: keyOf(key), Body, ContentLength }),
+        );
       }),
     list: (directory) =>
       attempt(async () => {
