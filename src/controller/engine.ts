@@ -22,6 +22,7 @@ import { UnitAgent } from './uniter/agent.ts';
 import { keepLeases } from './uniter/leases.ts';
 import type { AgentPorts } from './uniter/ports.ts';
 import { sweep } from './uniter/removal.ts';
+import { dropForced } from './uniter/scope.ts';
 import { setAgentStatus } from './uniter/statuses.ts';
 import { unitDirs } from './uniter/unit-place.ts';
 
@@ -188,6 +189,7 @@ export class Engine {
     if (this.#stopping) return;
     try {
       this.#store.tx(() => {
+        dropForced(this.#store, Date.now());
         sweep(this.#store);
         keepLeases(this.#store, Date.now());
       });

@@ -46,6 +46,27 @@ describe('engine and hook tools', () => {
     await world.remove();
   });
 
+  test('a relation removed by force goes on without a unit whose hook fails', async () => {
+    const relation = world.addRelation('regular', [
+      ['a', 'db'],
+      ['b', 'db'],
+    ]);
+    world.tell('a/0', 'fail', 'db-relation-departed');
+    const units = [world.addUnit('a'), world.addUnit('b')];
+    await world.until('both joined', async () => {
+      const all = await Promise.all(units.map((unit) => world.events(unit)));
+      return all.every((events) => events.some((event) => event.startsWith('db-relation-joined')));
+    });
+    await world.untilIdle(...units);
+    world.store.run(`UPDATE relation SET life = 'dying' WHERE id = ?`, relation);
+    await world.until('it failed', () => world.operation('a/0')?.['step'] === 'failed');
+    assert.ok(world.store.get('SELECT 1 FROM relation WHERE id = ?', relation));
+    world.store.run('UPDATE relation SET forced_at = ? WHERE id = ?', Date.now(), relation);
+    await world.untilIdle(...units);
+    assert.equal(world.store.get('SELECT 1 FROM relation WHERE id = ?', relation), undefined);
+    assert.ok(!(await world.events('a/0')).includes('db-relation-broken'));
+  });
+
   test('what a failed hook wrote is lost, what a successful one wrote is kept', async () => {
     world.tell('a/0', 'fail', 'peers-relation-created');
     const unit = world.addUnit('a');

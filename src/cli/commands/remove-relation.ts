@@ -6,8 +6,9 @@ export const removeRelation: Command = {
   name: 'remove-relation',
   usage: '<application>[:<endpoint>] <application>[:<endpoint>] | <relation id>',
   summary: 'Remove the relation between two applications.',
+  details: '--force leaves out, after a minute, units whose hooks hang or fail.',
   examples: ['pgcharm remove-relation data-integrator postgresql:database'],
-  flags: [{ names: ['force'], kind: 'bool', doc: 'Remove it even if hooks fail' }],
+  flags: [{ names: ['force'], kind: 'bool', doc: 'Do not wait for units that fail' }],
   takes: [1, 2],
   missing: 'a relation must involve two applications',
   async run(call) {

@@ -137,7 +137,7 @@ export const routes: { [V in Verb]: TypedRoute<V> } = {
   },
   'remove-relation': {
     schema: z.object({ endpoints: z.array(name).min(1).max(2), force: flag }),
-    run: ({ model }, { endpoints }) => told(removeRelation(model, endpoints)),
+    run: ({ model }, removal) => told(removeRelation(model, removal)),
   },
   config: {
     schema: z.object({ application: name }),

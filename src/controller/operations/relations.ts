@@ -153,13 +153,28 @@ function shown({ provider, requirer }: Pair): string {
   return `${side(requirer)} ${side(provider)}`;
 }
 
-/** `remove-relation`. @param endpoints two endpoints, or one relation id */
-export function removeRelation({ store }: Model, endpoints: readonly string[]): string[] {
+/** Juju's wait before a unit that does not leave by itself is left out. */
+const FORCE_AFTER_MS = 60_000;
+
+export interface RelationRemoval {
+  /** Two endpoints, or one relation id. */
+  endpoints: readonly string[];
+  /** Units that have not left after a minute are left out. */
+  force?: boolean | undefined;
+}
+
+/** `remove-relation`. */
+export function removeRelation({ store, now }: Model, removal: RelationRemoval): string[] {
+  const { endpoints, force } = removal;
   return store.tx(() => {
     const id = relationNamed(store, endpoints);
     const row = store.get<{ kind: string }>('SELECT kind FROM relation WHERE id = ?', id);
     if (row?.kind === 'peer') throw refusal('peer-relation', 'cannot remove a peer relation');
     store.run(`UPDATE relation SET life = 'dying' WHERE id = ? AND life = 'alive'`, id);
+    if (force === true) {
+      const sql = 'UPDATE relation SET forced_at = coalesce(forced_at, ?) WHERE id = ?';
+      store.run(sql, now() + FORCE_AFTER_MS, id);
+    }
     return [];
   });
 }

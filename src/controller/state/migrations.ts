@@ -173,4 +173,8 @@ CREATE TABLE status_history (
 -- Migration 2. When a unit was last told of an expired secret revision: {"<id>/<revision>": ms}.
 ALTER TABLE unit ADD COLUMN secrets_told TEXT NOT NULL DEFAULT '{}';
 `,
+  `
+-- Migration 3. Of a relation that is removed by force: when it stops waiting for its units.
+ALTER TABLE relation ADD COLUMN forced_at INTEGER;
+`,
 ];

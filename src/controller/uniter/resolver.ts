@@ -121,6 +121,11 @@ const inProgress: Resolver = (local, remote, now) => {
   const operation = local.operation;
   if (operation === undefined) return undefined;
   const { hook, step, resolve, retryAt } = operation;
+  const { relationId } = hook;
+  // Its relation was removed by force: there is nothing left that it could be about.
+  if (relationId !== undefined && !remote.relations.some(({ id }) => id === relationId)) {
+    return step === 'failed' || step === 'queued' ? { kind: 'skip-hook', hook } : undefined;
+  }
   if (step === 'failed') {
     if (resolve === 'no-retry') return { kind: 'skip-hook', hook };
     const due = remote.automaticallyRetryHooks && now >= retryAt;

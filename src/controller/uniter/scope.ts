@@ -35,6 +35,16 @@ export function leaveScope(store: Store, unit: string, relationId: number): void
   removeEmptyRelations(store);
 }
 
+/** Relations removed by force whose time is over go on without the units that have not left. */
+export function dropForced(store: Store, now: number): void {
+  const rows = store.all<{ relation_id: number; unit: string }>(
+    `SELECT ru.relation_id, ru.unit FROM relation_unit ru JOIN relation r ON r.id = ru.relation_id
+     WHERE ru.in_scope = 1 AND r.life <> 'alive' AND r.forced_at <= ?`,
+    now,
+  );
+  for (const { relation_id: id, unit } of rows) leaveScope(store, unit, id);
+}
+
 /** After config-changed: the addresses that the unit announces in its relations. */
 export function refreshNetworkFacts(store: Store, unit: string): void {
   const facts = networkFacts(store, unit);

@@ -94,26 +94,43 @@ describe('relations', () => {
 
     test('ends the relation between two applications', () => {
       integrate(world.model, 'pg:db', 'web');
-      removeRelation(world.model, ['web', 'pg']);
+      removeRelation(world.model, { endpoints: ['web', 'pg'] });
       assert.deepEqual(life(), ['dying']);
+    });
+
+    test('by force it waits a minute for its units, counted from the first time', () => {
+      const forced = () =>
+        world.store.get<{ at: number | null }>('SELECT forced_at AS at FROM relation')?.at;
+      integrate(world.model, 'pg:db', 'web');
+      removeRelation(world.model, { endpoints: ['web', 'pg'] });
+      assert.equal(forced(), null);
+      const model = { ...world.model, now: () => 1000 };
+      removeRelation(model, { endpoints: ['web', 'pg'], force: true });
+      removeRelation({ ...model, now: () => 9000 }, { endpoints: ['web', 'pg'], force: true });
+      assert.deepEqual([forced(), life()], [61_000, ['dying']]);
     });
 
     test('takes an id, and refuses peer relations', async () => {
       integrate(world.model, 'pg:db', 'web');
       await world.deploy('crowd', charm('peers: {crew: crowd}'));
-      removeRelation(world.model, ['0']);
-      assert.throws(() => removeRelation(world.model, ['1']), /cannot remove a peer relation/);
+      removeRelation(world.model, { endpoints: ['0'] });
+      assert.throws(
+        () => removeRelation(world.model, { endpoints: ['1'] }),
+        /cannot remove a peer relation/,
+      );
       assert.deepEqual(life(), ['dying', 'alive']);
     });
 
     test('says what is not there', () => {
-      assert.throws(() => removeRelation(world.model, ['pg', 'web']), {
+      assert.throws(() => removeRelation(world.model, { endpoints: ['pg', 'web'] }), {
         message: 'relation "pg web" not found',
       });
-      assert.throws(() => removeRelation(world.model, ['pg', 'nope']), {
+      assert.throws(() => removeRelation(world.model, { endpoints: ['pg', 'nope'] }), {
         message: 'application "nope" not found',
       });
-      assert.throws(() => removeRelation(world.model, ['9']), { message: 'relation 9 not found' });
+      assert.throws(() => removeRelation(world.model, { endpoints: ['9'] }), {
+        message: 'relation 9 not found',
+      });
     });
   });
 });
