@@ -5,10 +5,11 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createAuthority, issueCertificate } from '../../charms/object-store/src/certificates.ts';
 import type { ServerConfig } from '../../charms/object-store/src/server.ts';
 import { poll } from '../../lib/std/clock.ts';
 import { writeAtomic } from '../../lib/std/files.ts';
+import { systemRandom } from '../../lib/std/random.ts';
+import { createAuthority, issueCertificate } from '../../lib/x509/authority.ts';
 
 export interface TestStore {
   url: string;
@@ -31,8 +32,10 @@ const PROGRAM = join(import.meta.dirname, '../../charms/object-store/src/server.
 
 export async function startStore(address = '127.0.0.1'): Promise<TestStore> {
   const base = await mkdtemp(join(tmpdir(), 'store-'));
-  const authority = createAuthority('test', Date.now());
-  const { certificate, privateKey } = issueCertificate(authority, [address], Date.now());
+  const validity = { days: 1, random: systemRandom };
+  const authority = await createAuthority('test', validity);
+  const names = { member: address, addresses: [address] };
+  const { certificate, key: privateKey } = await issueCertificate(authority, names, validity);
   const accessKey = 'TESTACCESSKEY00000001';
   const secretKey = 'secret+/with=odd~characters';
   const config: ServerConfig = {

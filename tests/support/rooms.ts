@@ -41,6 +41,12 @@ export const rooms: readonly Room[] = [
     why: 'handling processes, packages and files needs to know nothing about charms',
   },
   {
+    place: ['lib/x509/'],
+    may: ['node:*'],
+    lazily: ['node-forge'],
+    why: 'issuing and judging certificates is the same for every charm, on whichever side',
+  },
+  {
     place: ['lib/charm/'],
     may: ['lib/contract/', 'lib/hooks/', 'zod', 'node:*'],
     why: 'the driver of a reconcile is the same for every charm',
@@ -70,6 +76,7 @@ export const rooms: readonly Room[] = [
       'lib/contract/',
       'lib/relations/',
       'lib/machine/',
+      'lib/x509/',
       'src/charm/workload/',
       'node:*',
     ],
@@ -89,6 +96,7 @@ export const rooms: readonly Room[] = [
       'lib/contract/',
       'lib/relations/',
       'lib/machine/',
+      'lib/x509/',
       'src/charm/workload/',
       'node:*',
     ],
@@ -99,7 +107,7 @@ export const rooms: readonly Room[] = [
     may: ['lib/machine/', 'lib/relations/', 'src/charm/model/', 'execa', 'yaml', 'zod', 'node:*'],
     // The unit's name is in it, and every adapter's log line wants that.
     typesOf: ['lib/contract/context.ts'],
-    lazily: ['pg', 'node-forge', 'ldapjs', '@aws-sdk/client-s3', 'prom-client'],
+    lazily: ['pg', 'ldapjs', '@aws-sdk/client-s3', 'prom-client'],
     why: 'one file per program or library, so that each can be replaced; libraries load on use',
   },
   {
@@ -117,7 +125,7 @@ export const rooms: readonly Room[] = [
       'zod',
       'node:*',
     ],
-    lazily: ['prom-client', 'pg', 'node-forge', '@aws-sdk/client-s3', 'ldapjs', 'yaml'],
+    lazily: ['prom-client', 'pg', '@aws-sdk/client-s3', 'ldapjs', 'yaml'],
     why: 'the agent outlives hooks and controllers, so it speaks to neither',
   },
   {
@@ -133,7 +141,7 @@ export const rooms: readonly Room[] = [
   },
   {
     place: ['charms/'],
-    may: ['lib/', 'zod', 'yaml', 'execa', 'node-forge', '@20minutes/s3rver', 'node:*'],
+    may: ['lib/', 'zod', 'yaml', 'execa', '@20minutes/s3rver', 'node:*'],
     lazily: ['pg', 'prom-client', '@aws-sdk/client-s3', 'ldapjs'],
     why: 'companion charms show that the library serves charms other than ours',
   },

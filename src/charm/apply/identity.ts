@@ -2,8 +2,11 @@
 
 import type { Hooks } from '../../../lib/hooks/hooks.ts';
 import { OperatorError } from '../../../lib/std/errors.ts';
-import { createAuthority, issueCertificate } from '../workload/pki.ts';
+import { createAuthority, issueCertificate } from '../../../lib/x509/authority.ts';
 import type { Families } from './tools.ts';
+
+/** Nobody renews these: they outlive the machines. */
+const INTERNAL_DAYS = 7300;
 
 type IdentitySteps =
   | 'create-app-secret'
@@ -22,7 +25,10 @@ export const identitySteps: Families<IdentitySteps> = {
         if (field.endsWith('-password')) content[field] = random.password();
       }
       if (fields.includes('internal-ca') || fields.includes('internal-ca-key')) {
-        const authority = await createAuthority(`${context.app}-${context.model.uuid}`, random);
+        const authority = await createAuthority(`${context.app}-${context.model.uuid}`, {
+          days: INTERNAL_DAYS,
+          random,
+        });
         content['internal-ca'] = authority.certificate;
         content['internal-ca-key'] = authority.key;
       }
@@ -43,7 +49,10 @@ export const identitySteps: Families<IdentitySteps> = {
         });
       }
       const names = { member: world().unit.member, addresses };
-      const issued = await issueCertificate({ certificate, key }, names, random);
+      const issued = await issueCertificate({ certificate, key }, names, {
+        days: INTERNAL_DAYS,
+        random,
+      });
       const content = { 'internal-cert': issued.certificate, 'internal-key': issued.key };
       const label = `database-peers.${context.app}.unit`;
       await store(hooks, content, { label, owner: 'unit' });
