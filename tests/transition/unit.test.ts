@@ -167,6 +167,32 @@ describe('a unit that leaves', () => {
     assert.equal(world.removed, true);
   });
 
+  test('whose machine was restarted starts what it hands over with, and nothing else', async () => {
+    const world = await primary();
+    world.dying = true;
+    world.planned = ['postgresql/1'];
+    world.supervised = false;
+    const { kinds } = await world.hook('data-storage-detaching');
+    assert.deepEqual(kinds.slice(0, 2), ['start-supervisor', 'leave-cluster']);
+    assert.ok(!kinds.some((kind) => /start-service|write-file/.test(kind)), kinds.join());
+    assert.equal(world.services['patroni']?.wantedUp, false);
+  });
+
+  test('with a voter that nobody has removed gives the leader a last chance', async () => {
+    const world = await primary();
+    world.dying = true;
+    world.planned = ['postgresql/1'];
+    const { kinds } = await world.hook('data-storage-detaching');
+    assert.ok(!kinds.includes('start-supervisor'));
+    assert.equal(world.services['etcd']?.wantedUp, true);
+    world.event = { stopping: true };
+    const { plan } = await world.hook('stop');
+    assert.match(plan[0] ?? '', /leave-cluster.*30000/);
+    assert.equal(world.services['etcd']?.wantedUp, false);
+    world.supervised = false;
+    assert.deepEqual((await world.hook('stop')).kinds, []);
+  });
+
   test('the last one hands nothing over', async () => {
     const world = await primary();
     world.dying = true;

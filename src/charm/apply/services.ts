@@ -1,5 +1,6 @@
 /** Steps on the unit's services. A stop waits for the end of the process, nothing else waits. */
 import { rm, writeFile } from 'node:fs/promises';
+import { poll } from '../../../lib/std/clock.ts';
 import { digestOf } from '../../../lib/std/digest.ts';
 import { OperatorError } from '../../../lib/std/errors.ts';
 import { readIfExists } from '../../../lib/std/files.ts';
@@ -23,6 +24,7 @@ type ServiceSteps =
 const STOP_MS = 60_000;
 /** The agent acts on the file by itself; this only makes the event see what came of it. */
 const APPLY_MS = 1500;
+const AGENT_START_MS = 20_000;
 
 export const serviceSteps: Families<ServiceSteps> = {
   'define-service': {
@@ -99,7 +101,11 @@ export const serviceSteps: Families<ServiceSteps> = {
     lane: 'departure',
     priority: 35,
     async apply({ timeoutMs }, { hooks, world }) {
-      const report = await agentClient(world().layout.agentSocket).leave(timeoutMs);
+      const agent = agentClient(world().layout.agentSocket);
+      // Its supervisor may only just have been started.
+      const answers = async () => ((await agent.world()).known ? true : undefined);
+      await poll(answers, { timeoutMs: AGENT_START_MS });
+      const report = await agent.leave(timeoutMs);
       for (const line of report.lines) await hooks.log('INFO', line);
       return undefined;
     },

@@ -13,7 +13,14 @@ import {
   publishedFacts,
   systemIdentifier,
 } from '../model/etcd-facts.ts';
-import { addresses, memberOfUnit, primaryOf, probe, type Snapshot } from '../model/snapshot.ts';
+import {
+  addresses,
+  memberOfUnit,
+  primaryOf,
+  probe,
+  type Snapshot,
+  unitOfMember,
+} from '../model/snapshot.ts';
 import { type Decider, type Decision, step } from '../model/steps.ts';
 import type { EtcdMember } from '../model/world.ts';
 
@@ -79,7 +86,10 @@ function areReady(world: Snapshot, members: readonly EtcdMember[], leavingId: st
   if (!staying.some(({ peerUrl: url }) => kept.endpoints.includes(clientOf(url)))) return false;
   const bags = new Map(world.peers.others.map(({ name, data }) => [name, data]));
   const answering = world.agent.known ? world.agent.value.peers : {};
-  return world.peers.planned.every((unit) => {
+  const primary = primaryOf(world)?.member;
+  // Also a primary that leaves: cut off from etcd it could hand its role to nobody.
+  const units = [...world.peers.planned, ...(primary === undefined ? [] : [unitOfMember(primary)])];
+  return units.every((unit) => {
     const bag = unit === world.unit.name ? world.peers.own : bags.get(unit);
     const reachable = unit === world.unit.name || answering[unit]?.known === true;
     const hosts = (bag?.['etcd-hosts'] ?? '').split(',').filter((url) => url !== '');

@@ -117,6 +117,26 @@ describe('the last voter that everybody knows of', () => {
     assert.deepEqual(kinds(voters(moved(said))), ['remove-voter']);
     assert.deepEqual(kinds(voters(moved(said, '2'))), []);
   });
+
+  test('stays while a primary that leaves knows no other', () => {
+    const said = { 'etcd-endpoints': clientUrl('10.0.0.10') };
+    const snapshot = moved(said);
+    const [leaving] = snapshot.peers.others;
+    assert.ok(leaving && snapshot.agent.known && snapshot.agent.value.etcd.known);
+    const primary = { name: 'postgresql-2', data: { ip: '10.0.0.12' } };
+    const view = (hosts: string[]): Snapshot => {
+      const data = { ...primary.data, 'etcd-hosts': hosts.map((host) => clientUrl(host)).join() };
+      const others = [leaving, { name: 'postgresql/2', data, dying: true }];
+      const members = [member({ name: primary.name, role: 'primary' })];
+      const told = { initialized: IDENTIFIER, members, dynamic: {}, paused: false, failsafe: true };
+      const peers = { 'postgresql/2': known({ generation: 1 }) };
+      assert.ok(snapshot.agent.known);
+      const agent = known({ ...snapshot.agent.value, cluster: known(told), peers });
+      return { ...snapshot, peers: { ...snapshot.peers, others }, agent };
+    };
+    assert.deepEqual(kinds(voters(view(['10.0.0.11']))), []);
+    assert.deepEqual(kinds(voters(view(['10.0.0.11', '10.0.0.10']))), ['remove-voter']);
+  });
 });
 
 describe('the rest of a clone', () => {
