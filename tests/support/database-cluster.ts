@@ -279,6 +279,7 @@ export class DatabaseCluster {
         maxClientConnections: 200,
         poolSize: 20,
         maxPreparedStatements: 0,
+        failoverWait: { seconds: 30 },
         access: [{ user: 'app', databases: ['shop'], networks: ['127.0.0.0/8'] }],
       },
       metrics: { port: 9188 },

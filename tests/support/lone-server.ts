@@ -195,6 +195,7 @@ function wish(
       maxClientConnections: 100,
       poolSize: 10,
       maxPreparedStatements: 0,
+      failoverWait: { seconds: 30 },
       access: [],
     },
     metrics: { port: 9188 },

@@ -82,6 +82,7 @@ function wantedContent(world: Snapshot): Omit<Desired, 'generation'> | undefined
       mode: options.poolerMode,
       ...sizesOf(machine, options).pooler,
       maxPreparedStatements: machine.capabilities.pooledPreparedStatements ? 200 : 0,
+      failoverWait: options.failoverWait,
       access: accessRules(world),
     },
     metrics: { port: PORTS.metrics },

@@ -67,6 +67,8 @@ export interface PoolerWish {
   poolSize: number;
   /** `max_prepared_statements`; 0 where PgBouncer cannot, see model/capabilities.ts. */
   maxPreparedStatements: number;
+  /** For a new primary: how long clients wait, 0: not at all; how many, undefined: any number. */
+  failoverWait: { seconds: number; clients?: number | undefined };
   /** One HBA line each, also for PostgreSQL: who may come from where. */
   access: AccessRule[];
 }

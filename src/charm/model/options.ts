@@ -17,6 +17,8 @@ export interface Options {
   synchronousNodeCount: 'all' | 'majority' | number;
   synchronousModeStrict: boolean;
   poolerMode: PoolerMode;
+  /** How long, and how many at one pooler, clients wait for a new primary; undefined: any number. */
+  failoverWait: { seconds: number; clients: number | undefined };
   maxConnections: number | undefined;
   failoverProfile: FailoverProfile;
   /** PostgreSQL parameters that were set, by their own names, in the unit each parameter has. */
@@ -71,6 +73,11 @@ export function parseOptions(raw: Raw, memoryBytes = Number.POSITIVE_INFINITY): 
     synchronousNodeCount: reader.nodeCount('synchronous-node-count'),
     synchronousModeStrict: reader.boolean('synchronous-mode-strict', true),
     poolerMode: reader.choice('pooler-mode', ['session', 'transaction'], 'session'),
+    // PgBouncer itself drops a login that has waited for 60 s.
+    failoverWait: {
+      seconds: reader.integer('failover-wait-seconds', 0, 55) ?? 30,
+      clients: reader.integer('failover-wait-clients', 1, 1_000_000),
+    },
     // PostgreSQL's own ceiling is far higher; its wal senders and reserved slots need a floor.
     maxConnections: reader.integer('experimental-max-connections', 20, 262_143),
     failoverProfile: reader.choice('failover-profile', ['fast', 'balanced', 'safe'], 'balanced'),
