@@ -69,8 +69,12 @@ export const etcdSteps: Families<EtcdSteps> = {
  * change out and then have no majority left to undo it.
  *
  * @param after the voters when the change is made
+ * @throws OperatorError `voters-silent`
  */
-async function checkMajority(etcd: EtcdPort, after: readonly EtcdPeer[]): Promise<void> {
+export async function checkMajority(
+  etcd: Pick<EtcdPort, 'status'>,
+  after: readonly EtcdPeer[],
+): Promise<void> {
   const answers = await Promise.all(
     after.map(async ({ clientUrl }) => {
       if (clientUrl === undefined) return false;
