@@ -17,6 +17,7 @@ import { coarse } from './decide/wake.ts';
 import { Facts, type Subject } from './facts.ts';
 import type { Jobs, JobsContext } from './jobs-port.ts';
 import { leave } from './leave.ts';
+import type { Loop } from './loop.ts';
 import { PoolerKeeper } from './pooler/keeper.ts';
 import { listener } from './server/http.ts';
 import { Listening } from './server/listen.ts';
@@ -24,6 +25,7 @@ import { localRoutes } from './server/local-api.ts';
 import { metricsListener } from './server/metrics.ts';
 import { peerRoutes } from './server/peer-api.ts';
 import { Settings } from './settings.ts';
+import { keepSyncRecord } from './sync-record.ts';
 import { Waker } from './wake/waker.ts';
 import { createWatches, type Watches } from './watches.ts';
 import { RunContext, runTask, type TaskRequest, UnitContext } from './work/context.ts';
@@ -55,6 +57,7 @@ export class Agent {
   readonly #settings: Settings;
   readonly #watches: Watches;
   readonly #pooler: PoolerKeeper;
+  readonly #syncRecord: Loop;
   readonly #waker: Waker;
   readonly #store: WorkStore;
   readonly #engine: WorkEngine;
@@ -76,6 +79,7 @@ export class Agent {
     this.#engine = this.#createEngine();
     this.#watches = createWatches(facts, clients, log, () => this.#engine.loop.nudge());
     this.#pooler = new PoolerKeeper(facts, clients, log);
+    this.#syncRecord = keepSyncRecord(facts, clients, log);
     this.#waker = new Waker({
       command: () => this.#settings.current?.wake.command,
       digest: () => coarse(this.world()),
@@ -113,7 +117,8 @@ export class Agent {
     for (const server of Object.values(this.#servers)) server.stop();
     this.#jobs.close();
     await this.#engine.stop();
-    await Promise.all([this.#watches.stop(), this.#pooler.loop.stop()]);
+    const loops = [this.#pooler.loop, this.#syncRecord];
+    await Promise.all([this.#watches.stop(), ...loops.map((loop) => loop.stop())]);
     this.#clients.close();
   }
 
@@ -146,6 +151,7 @@ export class Agent {
     // Starting what already runs is the same as nudging it.
     this.#watches.start();
     this.#pooler.loop.start();
+    this.#syncRecord.start();
     this.#engine.loop.start();
   }
 

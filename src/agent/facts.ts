@@ -44,6 +44,8 @@ export interface PrimaryView {
   address: string;
   database: DatabaseView;
   users: PoolerUser[];
+  /** Members whose confirmation a commit waits for. */
+  waitsFor: string[];
   replication: Replication[];
 }
 

@@ -8,6 +8,7 @@ import { SYSTEM_USERS } from '../../charm/model/hba.ts';
 import { known, unknown } from '../../charm/model/world.ts';
 import type { SqlPort } from '../../charm/workload/ports.ts';
 import type { Clients } from '../clients.ts';
+import { standbyNames } from '../decide/sync-record.ts';
 import type { Facts, PrimaryView } from '../facts.ts';
 import { Loop } from '../loop.ts';
 
@@ -85,6 +86,7 @@ function primaryAddress({ now }: Facts): string | undefined {
 const QUERY = `
   SELECT pg_catalog.pg_is_in_recovery() AS recovery,
     pg_catalog.current_setting('server_version') AS version,
+    pg_catalog.current_setting('synchronous_standby_names') AS waits,
     (SELECT system_identifier::text FROM pg_catalog.pg_control_system()) AS system;
   SELECT datname AS name FROM pg_catalog.pg_database
     WHERE datallowconn AND NOT datistemplate ORDER BY 1;
@@ -101,6 +103,12 @@ const QUERY = `
         ELSE pg_catalog.pg_current_wal_lsn() END, replay_lsn), 0)::float8 AS lag
     FROM pg_catalog.pg_stat_replication ORDER BY 1`;
 
+interface ServerRow {
+  recovery: boolean;
+  version: string;
+  waits: string;
+  system: string;
+}
 interface RoleRow {
   name: string;
   login: boolean;
@@ -117,7 +125,7 @@ async function read(
   address: string,
 ): Promise<PrimaryView | undefined> {
   const [server, databases, roles, standbys] = await sql.queryAll(QUERY);
-  const [facts] = (server ?? []) as { recovery: boolean; version: string; system: string }[];
+  const [facts] = (server ?? []) as unknown as ServerRow[];
   if (facts === undefined || facts.recovery) return undefined;
   const rows = (roles ?? []) as unknown as RoleRow[];
   const { superuser, replicationUser } = clients.desired.postgres;
@@ -141,6 +149,7 @@ async function read(
       .filter((row) => !own.has(row.name))
       .filter((row) => row.verifier?.startsWith('SCRAM-SHA-256$'))
       .map((row) => ({ name: row.name, verifier: row.verifier ?? '' })),
+    waitsFor: standbyNames(facts.waits),
     replication: (standbys ?? []).map((row) => ({
       member: String(row['member']),
       state: String(row['state']),
