@@ -14,12 +14,15 @@ import { projectRoot } from './node.mjs';
  * @property {string} out directory below dist/
  * @property {Record<string, string>} entries output path without .js -> source path
  * @property {Record<string, string>} copies output path -> source path
+ * @property {Record<string, string>} [monitoring] output path -> folder of rules and dashboards
  * @property {string[]} executable output paths with mode 0755
  * @property {boolean} charm packed as <name>.charm
  */
 
 /** Names of one program in D/bin, which acts by the name that it is called by. */
 const clientTools = ['hook-tool', 'juju-exec'];
+/** ApiSources of src/controller/api.ts, by which CLI and controller know whether they fit. */
+const apiSources = ['api.ts', 'api/documents.ts'];
 const charmFiles = [
   'metadata.yaml',
   'config.yaml',
@@ -42,7 +45,10 @@ function release() {
     name: 'controller',
     out: 'release',
     entries: { controller: 'src/controller/main.ts' },
-    copies: present(clientTools.map((tool) => [tool, client])),
+    copies: present([
+      ...clientTools.map((tool) => [tool, client]),
+      ...apiSources.map((name) => [`contract/${name}`, `src/controller/${name}`]),
+    ]),
     executable: clientTools,
     charm: false,
   };
@@ -59,6 +65,7 @@ function postgresql() {
       ['src/agent/jobs/runner', 'src/agent/jobs/runner.ts'],
     ]),
     copies: present(charmFiles.map((file) => [file, file])),
+    monitoring: { 'monitoring.json': 'src/charm/monitoring' },
     executable: ['dispatch'],
     charm: true,
   };

@@ -6,7 +6,7 @@
  */
 import { request as httpRequest } from 'node:http';
 import { OperatorError, systemCode } from '../../lib/std/errors.ts';
-import type { ApiError, Common, Verb, Verbs } from '../controller/api.ts';
+import type { ApiError, ApiHeader, Common, Verb, Verbs } from '../controller/api.ts';
 
 export interface Answer<T> {
   readonly body: T;
@@ -24,12 +24,22 @@ export interface Api {
   ): Promise<Answer<Verbs[V]['answer']>>;
 }
 
+export interface Connection extends Api {
+  /**
+   * What the controller's last answer said of its interface (`ApiHeader`): empty when it is too
+   * old to say; undefined before the first answer.
+   */
+  heard(): string | undefined;
+}
+
 interface Wire {
   status: number;
+  api: string;
   etag: string;
   text: string;
 }
 
+const API_HEADER: ApiHeader = 'x-pgcharm-api';
 const LONGEST_WAIT_MS = 30_000;
 
 export function connectApi(options: {
@@ -38,13 +48,16 @@ export function connectApi(options: {
   model: string | undefined;
   /** Ends every request. */
   signal: AbortSignal;
-}): Api {
+}): Connection {
   let found: Promise<string> | undefined;
+  let heard: string | undefined;
   const send = async (verb: Verb, body: object & Common, signal: AbortSignal = options.signal) => {
     found ??= options.socket();
     const model = options.model === undefined ? {} : { model: options.model };
     try {
-      return await post(await found, verb, { ...model, ...body }, signal);
+      const wire = await post(await found, verb, { ...model, ...body }, signal);
+      heard = wire.api;
+      return wire;
     } catch (error) {
       // Whoever asks again looks for the controller again, and starts it if need be.
       found = undefined;
@@ -52,6 +65,7 @@ export function connectApi(options: {
     }
   };
   return {
+    heard: () => heard,
     async call(verb, body) {
       return parse(await send(verb, body)).body as Verbs[typeof verb]['answer'];
     },
@@ -99,6 +113,7 @@ function post(socketPath: string, verb: Verb, body: object, signal: AbortSignal)
         response.on('end', () =>
           resolve({
             status: response.statusCode ?? 500,
+            api: String(response.headers[API_HEADER] ?? ''),
             etag: String(response.headers.etag ?? ''),
             text: Buffer.concat(chunks).toString('utf8'),
           }),

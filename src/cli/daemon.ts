@@ -10,6 +10,7 @@ import { createConnection } from 'node:net';
 import { join } from 'node:path';
 import { poll } from '../../lib/std/clock.ts';
 import { OperatorError, systemCode } from '../../lib/std/errors.ts';
+import { lastWords } from './last-words.ts';
 import { currentRelease, installRelease } from './release.ts';
 import { socketPath } from './root.ts';
 import { hasUnit, startUnit } from './systemd-unit.ts';
@@ -75,10 +76,12 @@ export async function ensureController(root: string, say: (line: string) => void
   });
   // Two commands may have started one at a time; the loser ends, the winner answers.
   if (up && (await answersSoon(root))) return socketPath(root);
+  const file = join(root, 'log', 'controller.log');
+  const { reason, hint } = lastWords(await readFile(file, 'utf8').catch(() => ''));
   throw new OperatorError({
     code: 'controller-did-not-start',
-    message: `cannot start the controller: it does not answer${await lastWords(root)}`,
-    hint: `read ${join(root, 'log', 'controller.log')}`,
+    message: `cannot start the controller: ${reason ?? 'it does not answer'}`,
+    hint: hint ?? `read ${file}`,
     retry: 'now',
   });
 }
@@ -135,14 +138,4 @@ async function openLog(root: string) {
   const directory = join(root, 'log');
   await mkdir(directory, { recursive: true, mode: 0o711 });
   return open(join(directory, 'controller.log'), 'a', 0o600);
-}
-
-async function lastWords(root: string): Promise<string> {
-  try {
-    const log = await readFile(join(root, 'log', 'controller.log'), 'utf8');
-    const line = log.trimEnd().split('\n').at(-1) ?? '';
-    return line === '' ? '' : `; its log ends with: ${line}`;
-  } catch {
-    return '';
-  }
 }

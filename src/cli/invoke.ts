@@ -8,6 +8,7 @@ import { connectApi } from './client.ts';
 import { type Command, globalFlags } from './command.ts';
 import { commandHelp } from './help.ts';
 import { processOutput } from './output.ts';
+import { explained, noteOfRelease } from './release-fit.ts';
 import { resolveRoot } from './root.ts';
 
 export interface Surroundings {
@@ -42,12 +43,15 @@ export async function invoke(
     },
   });
   try {
-    return await command.run({ args, flags, api, out, env, cwd: process.cwd(), signal });
+    const code = await command.run({ args, flags, api, out, env, cwd: process.cwd(), signal });
+    const note = noteOfRelease(api.heard());
+    if (note !== undefined) out.say(note);
+    return code;
   } catch (error) {
     // Juju prints an empty document where a client expects one and nothing was written.
     const wanted = flags.text('format');
     if ((wanted === 'json' || wanted === 'yaml') && !out.wroteData()) out.data('{}\n');
-    throw error;
+    throw explained(error, api.heard());
   }
 }
 

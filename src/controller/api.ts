@@ -19,6 +19,15 @@ import type {
   UnitDetails,
 } from './api/documents.ts';
 
+/**
+ * What says how the two sides talk, below src/controller. The build puts copies into a release, so
+ * that a command of a newer clone and the controller that runs can tell that they differ.
+ */
+export type ApiSources = readonly ['api.ts', 'api/documents.ts'];
+
+/** Header of every answer: the digest of those sources, as the controller was built from them. */
+export type ApiHeader = 'x-pgcharm-api';
+
 /** Body of every refused request; the text is as Juju writes it, without `ERROR `. */
 export interface ApiError {
   error: string;

@@ -6,8 +6,10 @@ import { randomUUID } from 'node:crypto';
 import { chmodSync, mkdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { digestOf } from '../../lib/std/digest.ts';
 import { messageOf, OperatorError } from '../../lib/std/errors.ts';
 import { startApi } from './api/server.ts';
+import type { ApiSources } from './api.ts';
 import { Engine } from './engine.ts';
 import { reserveSubnet } from './machines/subnet.ts';
 import { daemonLog } from './state/daemon-log.ts';
@@ -15,6 +17,7 @@ import { takeInstanceLock } from './state/instance-lock.ts';
 import { Layout } from './state/layout.ts';
 import { Store } from './state/store.ts';
 
+const API_SOURCES: ApiSources = ['api.ts', 'api/documents.ts'];
 const USAGE = 'usage: controller --dir <directory>';
 
 async function main(): Promise<void> {
@@ -32,7 +35,7 @@ async function main(): Promise<void> {
   const engine = new Engine({ store, root, log });
   await engine.start();
   const version = releaseVersion();
-  const api = await startApi({ store, engine, root, log, version });
+  const api = await startApi({ store, engine, root, log, version, api: apiDigest() });
   log.info(`controller ${version} runs: process ${process.pid}, addresses ${subnet.prefix}.0/24`);
 
   let ending = false;
@@ -68,6 +71,18 @@ function releaseVersion(): string {
   }
 }
 
+/** Of the sources that the build has put beside the program. */
+function apiDigest(): string | undefined {
+  try {
+    const texts = API_SOURCES.map((name) =>
+      readFileSync(join(import.meta.dirname, 'contract', name), 'utf8'),
+    );
+    return digestOf(texts.join('\0'));
+  } catch {
+    return undefined;
+  }
+}
+
 function usage(): OperatorError {
   return new OperatorError({
     code: 'usage',
@@ -79,8 +94,9 @@ function usage(): OperatorError {
 
 function fail(error: unknown): never {
   if (error instanceof OperatorError) {
-    const hint = error.hint === undefined ? '' : ` (${error.hint})`;
-    process.stderr.write(`ERROR ${error.message}${hint}\n`);
+    const hint = error.hint === undefined ? '' : `HINT ${error.hint}\n`;
+    // As src/cli/last-words.ts reads it, when a command has waited for this start in vain.
+    process.stderr.write(`ERROR ${error.message}\n${hint}`);
   } else {
     const text = error instanceof Error ? (error.stack ?? error.message) : messageOf(error);
     process.stderr.write(`${text}\n`);

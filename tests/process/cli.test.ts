@@ -6,13 +6,14 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync, readlinkSync, statSync } from 'node:fs';
-import { mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import type { ConfigDocument, SecretsDocument } from '../../src/controller/api/documents.ts';
 import { startDeployment } from '../support/deployment.ts';
-import { findProcesses } from '../support/processes.ts';
+import { findProcesses, killAndWait } from '../support/processes.ts';
 import { packShellCharm } from '../support/shell-charm.ts';
 import { projectRoot } from '../support/source-tree.ts';
 
@@ -260,6 +261,39 @@ describe('an operator at the command line', async () => {
     // The others found it there and are ending.
     const alone = async () => findProcesses(it.root, 'controller.js').length === 1 || undefined;
     await it.until('one controller', alone);
+  });
+
+  const killController = () => killAndWait(findProcesses(it.root, 'controller.js'));
+
+  test('a taken port is one sentence and a hint', async () => {
+    const { machines } = await it.status();
+    const address = Object.values(machines)[0]?.['ip-addresses']?.[0] ?? '';
+    const own = address.replace(/\d+$/, '1');
+    await killController();
+    const other = createServer();
+    await new Promise<void>((resolve) => other.listen(17070, own, resolve));
+    try {
+      assert.equal(
+        (await fails('models')).stderr.replace('starting the controller\n', ''),
+        `ERROR cannot start the controller: cannot reserve ${own}:17070: another program listens ` +
+          'there\nfind it with: ss -ltnp "sport = :17070", and end it\n',
+      );
+    } finally {
+      await new Promise((resolve) => other.close(resolve));
+    }
+    assert.ok((await it.status()).applications['tiny']);
+  });
+
+  test('a controller of another release is named as the reason', async () => {
+    const file = join(it.root, 'release', 'current', 'contract', 'api.ts');
+    const text = await readFile(file, 'utf8');
+    await writeFile(file, `${text}\n// Another one.\n`);
+    await killController();
+    const { stderr } = await it.pgcharm('status');
+    assert.match(stderr, /^The controller is of another release .*`npm start` brings it/m);
+    await writeFile(file, text);
+    await killController();
+    assert.doesNotMatch((await it.pgcharm('status')).stderr, /another release/);
   });
 
   test('a command that waits outlives the controller', async () => {

@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { messageOf, OperatorError } from '../../../lib/std/errors.ts';
 import type { Log } from '../../../lib/std/log.ts';
-import type { ApiError, Verb } from '../api.ts';
+import type { ApiError, ApiHeader, Verb } from '../api.ts';
 import type { Model } from '../operations/model.ts';
 import { Layout } from '../state/layout.ts';
 import type { Store } from '../state/store.ts';
@@ -19,6 +19,7 @@ import { changedAnswer, etagOf } from './changed-answer.ts';
 import { type EnginePort, type Route, routes, type Scene } from './routes.ts';
 
 const LARGEST_BODY_BYTES = 16 * 1024 * 1024;
+const API_HEADER: ApiHeader = 'x-pgcharm-api';
 const OWNER_ONLY_UMASK = 0o177;
 
 const common = z.looseObject({
@@ -35,6 +36,8 @@ export interface ApiOptions {
   log: Log;
   /** Of the release that runs. */
   version: string;
+  /** Digest of ApiSources, for the clients; running from source there is none. */
+  api?: string | undefined;
 }
 
 /** Listens; resolves once requests are answered. */
@@ -43,6 +46,7 @@ export async function startApi(options: ApiOptions): Promise<{ close(): Promise<
   const model: Model = { store, layout: new Layout(root), now: () => Date.now() };
   const scene: Scene = { model, engine, version };
   const server = createServer((request, response) => {
+    if (options.api !== undefined) response.setHeader(API_HEADER, options.api);
     answer(scene, request, response).catch((error: unknown) => {
       const reply = replyTo(error);
       if (reply.status === 500) log.error(`api: ${stackOf(error)}`);
