@@ -12,6 +12,7 @@ import { onePem, pemBlocks } from './pem.ts';
 
 const REQUESTS = 'certificate_signing_requests';
 const CERTIFICATES = 'certificates';
+const REFUSALS = 'request_errors';
 /** Of one databag: whoever sends more means harm. */
 const MAX_ENTRIES = 1000;
 
@@ -44,6 +45,13 @@ const certificateShape = z.object({
   chain: z.array(z.string()).nullish().catch([]),
   revoked: z.boolean().nullish().catch(false),
 });
+
+/** A request that the provider will not sign. */
+export interface Refusal {
+  csr: string;
+  /** For people. */
+  message: string;
+}
 
 /** The requirer's unit databag. */
 export function requestsData(requests: readonly SigningRequest[]): Record<string, string> {
@@ -89,6 +97,27 @@ export function readCertificates(app: Databag): IssuedCertificate[] {
     const chain = (data.chain ?? []).flatMap((text) => pemBlocks(text, 'CERTIFICATE'));
     const revoked = data.revoked ?? false;
     return [{ csr, certificate, ca, chain: [...more, ...chain], revoked }];
+  });
+}
+
+/** The provider's application databag, beside the certificates; without refusals the key goes. */
+export function refusalsData(refusals: readonly Refusal[]): Record<string, string | undefined> {
+  const list = refusals.map(({ csr, message }) => ({ csr, error: { ...OTHER_ERROR, message } }));
+  return { [REFUSALS]: list.length === 0 ? undefined : JSON.stringify(list) };
+}
+
+/** The interface numbers a few reasons; this one stands for every other. */
+const OTHER_ERROR = { code: 999, name: 'OTHER' };
+
+const refusalShape = z.object({ csr: z.string(), error: z.object({ message: z.string() }) });
+
+/** Requests that a provider has said it will not sign. */
+export function readRefusals(app: Databag): Refusal[] {
+  return entries(app[REFUSALS]).flatMap((entry) => {
+    const parsed = refusalShape.safeParse(entry);
+    const csr = parsed.success ? onePem(parsed.data.csr, 'CERTIFICATE REQUEST') : undefined;
+    if (!parsed.success || csr === undefined) return [];
+    return [{ csr, message: parsed.data.error.message.replace(/\s+/g, ' ').slice(0, 200) }];
   });
 }
 

@@ -22,7 +22,7 @@ export interface Validity {
   from?: Date;
 }
 
-/** Clocks of others may be behind. */
+/** Clocks of others may be behind; a tenth of what is short. */
 const EARLIER_MS = 3_600_000;
 const DAY_MS = 24 * 3_600_000;
 /** RFC 5280: the upper bound of a common name. */
@@ -163,8 +163,9 @@ async function blank(publicKey: Key['public'], validity: Validity): Promise<pki.
   // Positive: a leading bit would make the number negative, which RFC 5280 forbids.
   certificate.serialNumber = `01${validity.random.bytes(15).toString('hex')}`;
   const from = (validity.from ?? new Date()).getTime();
-  certificate.validity.notBefore = new Date(from - EARLIER_MS);
-  certificate.validity.notAfter = new Date(from + validity.days * DAY_MS);
+  const lifeMs = validity.days * DAY_MS;
+  certificate.validity.notBefore = new Date(from - Math.min(EARLIER_MS, lifeMs / 10));
+  certificate.validity.notAfter = new Date(from + lifeMs);
   return certificate;
 }
 
