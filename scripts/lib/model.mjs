@@ -14,6 +14,12 @@ import { Refusal, say } from './terminal.mjs';
 const longestWait = '10m';
 /** Hooks are tried again after 5, 10, 20 and 40 s; what fails for longer needs somebody. */
 const longestError = '75s';
+/**
+ * Units are blocked for moments while relations and their other side come about, and look again
+ * after a minute at most (as at an object store). Longer, with nothing else on its way, is for
+ * somebody.
+ */
+const longestBlock = '90s';
 
 /**
  * @param {{ applications: Record<string, { charm: string }> }} bundle
@@ -28,7 +34,8 @@ export async function bringModel(bundle, bundlePath) {
     await pgcharm('deploy', bundlePath);
   }
   for (const name of names) await refreshIfOlder(name, before.applications[name]);
-  await pgcharm('wait', ...names, '--timeout', longestWait, '--error-timeout', longestError);
+  const limits = ['--error-timeout', longestError, '--blocked-timeout', longestBlock];
+  await pgcharm('wait', ...names, '--timeout', longestWait, ...limits);
   await firstBackup(await pgcharmJson('status'));
 }
 

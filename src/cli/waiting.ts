@@ -49,7 +49,7 @@ export function progress(document: StatusDocument, targets: readonly string[], g
   });
 }
 
-/** Units whose hook fails, each with the failure's message and when it was first seen. */
+/** Units that cannot go on, each with what it says and when that was first seen. */
 export type Failures = ReadonlyMap<string, { readonly message: string; readonly since: number }>;
 
 /** A retry in between ends no failure: only a unit at rest without it, or another one, does. */
@@ -73,6 +73,33 @@ export function lasting(found: Failures, lines: readonly Line[], before: number)
     const since = found.get(line.name)?.since;
     return line.status === 'error' && since !== undefined && since <= before;
   });
+}
+
+/** Units that are blocked, each with its message and since when it has said the same. */
+export function blocks(before: Failures, lines: readonly Line[], now: number): Failures {
+  return new Map(
+    lines.filter(isBlocked).map(({ name, message }) => {
+      const earlier = before.get(name);
+      return [
+        name,
+        { message, since: earlier?.message === message ? earlier.since : now },
+      ] as const;
+    }),
+  );
+}
+
+/**
+ * The units that are blocked for so long while nothing else is on its way: as long as something is,
+ * it may be what they need.
+ */
+export function stuck(found: Failures, lines: readonly Line[], before: number): Line[] {
+  const missing = lines.filter((line) => !line.reached);
+  const settled = missing.every(({ name }) => (found.get(name)?.since ?? before + 1) <= before);
+  return settled ? missing : [];
+}
+
+function isBlocked({ status, reached }: Line): boolean {
+  return status === 'blocked' && !reached;
 }
 
 function applicationLines(document: StatusDocument, name: string, goal: Goal): Line[] {

@@ -230,6 +230,14 @@ describe('an operator at the command line', async () => {
     assert.match((await fails('resolved tiny/0')).stderr, /is not in an error state/);
   });
 
+  test('wait gives up on a unit that stays blocked, with its words and what to do', async () => {
+    await it.pgcharm(['exec', '--unit', 'tiny/0', 'status-set blocked "needs a key"']);
+    const { stderr } = await fails('wait tiny --timeout 60s --blocked-timeout 1s');
+    assert.match(stderr, /^ERROR cannot go on, blocked for 1\.0s: tiny\/0: needs a key\ndo what/m);
+    await it.pgcharm(['exec', '--unit', 'tiny/0', 'status-set active hello']);
+    await it.pgcharm('wait tiny --timeout 60s --blocked-timeout 1s');
+  });
+
   async function runningTask(): Promise<string> {
     interface Listed {
       tasks: Record<string, { status: string }>;

@@ -14,6 +14,7 @@ import type { Command } from '../command.ts';
 import { follow } from '../follow.ts';
 import { LiveLines } from '../live-lines.ts';
 import {
+  blocks,
   type Failures,
   failures,
   GOALS,
@@ -21,6 +22,7 @@ import {
   type Line,
   lasting,
   progress,
+  stuck,
   unknownTargets,
 } from '../waiting.ts';
 
@@ -34,7 +36,8 @@ export const wait: Command = {
   details:
     'Without arguments: until every application and unit is active and every agent idle.\n' +
     `--for is one of ${GOALS.join(', ')}. --error-timeout gives up earlier when a unit's hook\n` +
-    'goes on failing for so long. Not a command of Juju.',
+    'goes on failing for so long, --blocked-timeout when nothing is on its way any more but units\n' +
+    'that have been blocked for so long. Not a command of Juju.',
   examples: [
     'pgcharm wait',
     'pgcharm wait postgresql --timeout 5m',
@@ -44,17 +47,20 @@ export const wait: Command = {
     { names: ['timeout'], kind: 'duration', doc: 'Longest wait', value: '10m' },
     { names: ['for'], doc: 'The status to wait for', value: 'active' },
     { names: ['error-timeout'], kind: 'duration', doc: 'Longest error of a unit; none by default' },
+    { names: ['blocked-timeout'], kind: 'duration', doc: 'Longest block; none by default' },
   ],
   takes: [0, 1000],
   async run(call) {
     const goal = chosenGoal(call.flags.text('for') ?? 'active');
     const timeoutMs = parseDurationMs(call.flags.text('timeout') ?? '') ?? DEFAULT_TIMEOUT_MS;
-    const errorMs = parseDurationMs(call.flags.text('error-timeout') ?? '');
+    const giveUp = impatience({
+      errorMs: parseDurationMs(call.flags.text('error-timeout') ?? ''),
+      blockedMs: parseDurationMs(call.flags.text('blocked-timeout') ?? ''),
+    });
     const started = Date.now();
     const targets = [...call.args];
     const live = new LiveLines(call.out);
     let last: Line[] = [];
-    let failing: Failures = new Map();
     let heldSince: number | undefined;
     const done = await follow(
       call.api,
@@ -68,9 +74,8 @@ export const wait: Command = {
           refuseUnknown(document, targets, goal);
           last = progress(document, targets, goal);
           live.show(last.map((line) => liveLine(line, Date.now() - started)));
-          failing = failures(failing, last, Date.now());
-          const broken = lasting(failing, last, Date.now() - (errorMs ?? timeoutMs));
-          if (errorMs !== undefined && broken.length > 0) return broken;
+          const verdict = giveUp(last, Date.now());
+          if (verdict !== undefined) return verdict;
           if (!last.every((line) => line.reached)) heldSince = undefined;
           else heldSince ??= Date.now();
           return heldSince !== undefined && Date.now() - heldSince >= SETTLED_MS ? true : undefined;
@@ -78,10 +83,29 @@ export const wait: Command = {
       },
     );
     if (done === true) return 0;
-    if (done !== undefined) throw await keepsFailing(call.api, done);
+    if (done !== undefined) throw await done.refusal(call.api);
     throw timedOut(last, goal, timeoutMs);
   },
 };
+
+interface Verdict {
+  refusal(api: Api): Promise<OperatorError>;
+}
+
+/** What ends a wait early, if that was asked for; undefined: for how long nothing does. */
+function impatience({ errorMs, blockedMs }: Record<'errorMs' | 'blockedMs', number | undefined>) {
+  let failing: Failures = new Map();
+  let blocked: Failures = new Map();
+  return (lines: readonly Line[], now: number): Verdict | undefined => {
+    failing = failures(failing, lines, now);
+    blocked = blocks(blocked, lines, now);
+    const broken = errorMs === undefined ? [] : lasting(failing, lines, now - errorMs);
+    if (broken.length > 0) return { refusal: (api) => keepsFailing(api, broken) };
+    if (blockedMs === undefined) return undefined;
+    const held = stuck(blocked, lines, now - blockedMs);
+    return held.length === 0 ? undefined : { refusal: async () => staysBlocked(held, blockedMs) };
+  };
+}
 
 function chosenGoal(text: string): Goal {
   const goal = GOALS.find((known) => known === text);
@@ -127,6 +151,19 @@ async function keepsFailing(api: Api, broken: readonly Line[]): Promise<Operator
     hint:
       `read \`pgcharm debug-log --replay --no-tail --include ${first?.name}\`, mend the cause, ` +
       `then \`pgcharm resolved ${first?.name}\``,
+    retry: 'never',
+  });
+}
+
+function staysBlocked(held: readonly Line[], blockedMs: number): OperatorError {
+  const units = held.map(({ name, message }) => `${name}: ${message}`);
+  const [first] = held;
+  return new OperatorError({
+    code: 'stays-blocked',
+    message: `cannot go on, blocked for ${formatDurationMs(blockedMs)}: ${units.join('; ')}`,
+    hint:
+      'do what the status says, then run this again; what led to it: ' +
+      `\`pgcharm debug-log --replay --no-tail --include ${first?.name}\``,
     retry: 'never',
   });
 }

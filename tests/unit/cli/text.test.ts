@@ -9,7 +9,14 @@ import { shellWords } from '../../../src/cli/shell-words.ts';
 import { statusText } from '../../../src/cli/status-text.ts';
 import { columns } from '../../../src/cli/table.ts';
 import { goTime } from '../../../src/cli/times.ts';
-import { failures, lasting, progress, unknownTargets } from '../../../src/cli/waiting.ts';
+import {
+  blocks,
+  failures,
+  lasting,
+  progress,
+  stuck,
+  unknownTargets,
+} from '../../../src/cli/waiting.ts';
 import { anApplication, anOutput, aStatus, aUnit } from './surface.ts';
 
 describe('status as text', () => {
@@ -157,6 +164,30 @@ describe('wait', () => {
     assert.deepEqual(seen('error', 'hook failed: "stop"', 'idle', 80), []);
     assert.deepEqual(seen('active', '', 'idle', 90), []);
     assert.deepEqual(seen('error', 'hook failed: "stop"', 'idle', 145), []);
+  });
+
+  test('a block counts while it says the same, and only when nothing else is on its way', () => {
+    const seen = (units: Record<string, [status: string, message: string]>, at: number) => {
+      const entries = Object.entries(units).map(([name, [status, message]]) => {
+        return [name, aUnit(status, message)] as const;
+      });
+      const web = anApplication({ units: Object.fromEntries(entries) });
+      const now = progress(aStatus({ web }), [], 'active');
+      found = blocks(found, now, at);
+      return stuck(found, now, at - 60).map(({ name }) => name);
+    };
+    let found: ReturnType<typeof blocks> = new Map();
+    const one: [string, string] = ['blocked', 'no key'];
+    assert.deepEqual(seen({ 'web/0': one }, 0), []);
+    assert.deepEqual(seen({ 'web/0': one }, 59), []);
+    assert.deepEqual(seen({ 'web/0': one }, 60), ['web/0']);
+    assert.deepEqual(seen({ 'web/0': one, 'web/1': ['maintenance', 'cloning'] }, 70), []);
+    assert.deepEqual(seen({ 'web/0': one, 'web/1': ['blocked', 'me too'] }, 80), []);
+    assert.deepEqual(seen({ 'web/0': one, 'web/1': ['active', ''] }, 90), ['web/0']);
+    assert.deepEqual(seen({ 'web/0': ['blocked', 'a wrong key'] }, 100), []);
+    assert.deepEqual(seen({ 'web/0': ['waiting', ''] }, 150), []);
+    assert.deepEqual(seen({ 'web/0': ['blocked', 'a wrong key'] }, 165), []);
+    assert.deepEqual(seen({ 'web/0': ['active', ''] }, 300), []);
   });
 
   test('names what is not there', () => {
