@@ -49,6 +49,25 @@ describe('two units', async () => {
     assert.equal(await serverOf(world, primary), before.server);
   });
 
+  test('the replica is lost while it becomes synchronous: writes wait, and go on', async () => {
+    const primary = await world.primary();
+    const [replica = ''] = await world.replicas();
+    const machine = await world.machineOf(replica);
+    const waitsFor = () => world.shell(primary, 'psql -Atc "SHOW synchronous_standby_names"');
+    await model.pgcharm(['power-off', machine]);
+    await model.until('alone', async () => ((await waitsFor()) === '' ? true : undefined));
+    await model.pgcharm(['power-on', machine]);
+    // PostgreSQL waits for it from now on, Patroni records it two seconds later.
+    const waits = async () => ((await waitsFor()) === '' ? undefined : true);
+    await model.until('about to be synchronous', waits);
+    await model.pgcharm(['power-off', machine]);
+    await world.writing();
+    assert.equal(await waitsFor(), '');
+    await model.pgcharm(['power-on', machine]);
+    await world.recovered(2);
+    assert.equal(await world.primary(), primary);
+  });
+
   test('the primary is lost: the survivor names the way out, and takes it when told', async () => {
     const lost = await world.primary();
     const [survivor = ''] = await world.replicas();
