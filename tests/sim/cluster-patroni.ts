@@ -51,7 +51,7 @@ export function patroniTurn(world: ClusterWorld, unit: SimUnit): void {
   const { dcs } = etcd;
   if (world.now - unit.hostsAt > LEARNS_AFTER_MS) {
     const voters = world.units.filter((each) => each.etcd?.cluster === etcd && each.etcdRuns);
-    unit.hosts = [...new Set([...unit.noted, ...voters.map(({ clientUrl }) => clientUrl)])];
+    unit.hosts = [...new Set([...unit.configured, ...voters.map(({ clientUrl }) => clientUrl)])];
     unit.hostsAt = world.now;
   }
   if (pg.systemIdentifier === undefined) {

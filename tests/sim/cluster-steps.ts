@@ -73,6 +73,9 @@ const EFFECTS: Effects = {
   'restart-service': ({ name }, { world, unit }) => {
     if (name === 'patroni') load(world, unit);
   },
+  'note-etcd-hosts': ({ hosts }, { unit }) => {
+    unit.noted = [...hosts];
+  },
   'apply-desired': (_, { world, unit }) => world.look(unit),
   'leave-cluster': ({ timeoutMs }, { world, unit }) => leave(world, unit, timeoutMs),
   'remove-workload': (_, { world, unit }) => {

@@ -74,7 +74,8 @@ export class SimUnit {
     quietUntil: 0,
     dcs: undefined,
   };
-  /** Client URLs that its Patroni really knows, and what hooks have noted of them. */
+  /** Client URLs that its Patroni was configured with, that it knows, that hooks have noted. */
+  configured: string[] = [];
   hosts: string[] = [];
   noted: string[] = [];
   hostsAt = 0;
@@ -132,20 +133,21 @@ export class SimUnit {
     if (path === this.layout.patroniConfig) this.patroniWrittenAt = now;
   }
 
-  /** What hooks believe Patroni knows; the same rule as observe/services.ts. */
-  startedWith(now: number): string[] {
+  /** What hooks believe Patroni has heard of meanwhile; the same rule as observe/services.ts. */
+  learnt(now: number): string[] {
     const text = this.files[this.layout.patroniConfig];
     const isLearnt = now - this.patroniWrittenAt >= LEARNT_AFTER_MS && text !== undefined;
-    if (this.noted.length === 0) return [];
-    return [...new Set([...this.noted, ...(isLearnt ? etcdHostsOf(text) : [])])];
+    if (!isLearnt || this.noted.length === 0 || !this.services['patroni']?.running) return [];
+    return etcdHostsOf(text).filter((url) => !this.noted.includes(url));
   }
 
   /** Patroni reads its file. */
   startPatroni(now: number): void {
     const text = this.files[this.layout.patroniConfig];
     if (text === undefined) return;
-    this.hosts = etcdHostsOf(text);
-    this.noted = this.hosts;
+    this.configured = etcdHostsOf(text);
+    this.hosts = this.configured;
+    this.noted = this.configured;
     this.hostsAt = now;
   }
 

@@ -32,6 +32,14 @@ const MACHINE: Snapshot['machine'] = {
   },
   capabilities: capabilitiesOf(VERSIONS),
 };
+/** Nobody is related, and nothing is left to install. */
+const SURROUNDINGS = {
+  relationSecrets: {},
+  relations: [],
+  openedPorts: ['5432/tcp', '6432/tcp'],
+  storages: STORAGES,
+};
+const PROGRAM = { agentRevision: 'r1', agentCopies: ['r1'], node: '/usr/bin/node' };
 const MODEL = { name: 'test', uuid: '00000000-0000-4000-8000-000000000000' };
 
 /** What a hook has written and the controller does not know yet. */
@@ -173,10 +181,7 @@ export function snapshotOf(
     appSecret: appSecret && { id: 'secret:1', content: appSecret },
     unitSecret: certified && { id: 'secret:2', content: issued },
     certificate: certified && { addresses: certified, trusted: true },
-    relationSecrets: {},
-    relations: [],
-    openedPorts: ['5432/tcp', '6432/tcp'],
-    storages: STORAGES,
+    ...SURROUNDINGS,
     data: {
       systemIdentifier: unit.pg.systemIdentifier,
       // A clone that is under way looks the same as one that was cut short.
@@ -188,12 +193,7 @@ export function snapshotOf(
     files: unit.files,
     directories: unit.directories,
     layout: unit.layout,
-    program: {
-      agentRevision: 'r1',
-      agentCopies: ['r1'],
-      node: '/usr/bin/node',
-      wake: ['juju-exec', unit.name, './dispatch'],
-    },
+    program: { ...PROGRAM, wake: ['juju-exec', unit.name, './dispatch'] },
     agent: unit.view === undefined ? unknown('no agent answers') : known(unit.view.world),
   };
 }
@@ -212,7 +212,8 @@ function eventFacts(name: string): Snapshot['event'] {
 function withHosts(unit: SimUnit, now: number): Snapshot['services'] {
   const { patroni } = unit.services;
   if (patroni === undefined) return unit.services;
-  return { ...unit.services, patroni: { ...patroni, startedWith: unit.startedWith(now) } };
+  const hosts = { startedWith: unit.noted, learnt: unit.learnt(now) };
+  return { ...unit.services, patroni: { ...patroni, ...hosts } };
 }
 
 function merged(bag: Bag, changes: Record<string, string | undefined>): Bag {

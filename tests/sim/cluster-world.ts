@@ -79,7 +79,13 @@ export class ClusterWorld {
     this.leader ??= unit;
     const snapshot = this.snapshot(unit);
     for (const name of SERVICES) {
-      const fresh = { running: false, wantedUp: false, loaded: undefined, startedWith: [] };
+      const fresh = {
+        running: false,
+        wantedUp: false,
+        loaded: undefined,
+        startedWith: [],
+        learnt: [],
+      };
       const spec = serviceSpec(name, snapshot);
       unit.services = { ...unit.services, [name]: { ...fresh, spec } };
     }
@@ -300,7 +306,7 @@ export class ClusterWorld {
     const { systemIdentifier, debris, cloneUntil } = unit.pg;
     const rest = debris || cloneUntil !== undefined;
     const disk = [unit.filesVersion, systemIdentifier, rest, unit.etcdDirectory];
-    const runs = [unit.services, unit.supervised, unit.startedWith(this.now)];
+    const runs = [unit.services, unit.supervised, unit.noted, unit.learnt(this.now)];
     return JSON.stringify([said, heard, disk, runs, unit.view?.world]);
   }
 

@@ -317,7 +317,13 @@ export class UnitWorld {
         this.copies = [revision];
       },
       'define-service': ({ name, spec }) => {
-        const fresh = { running: false, wantedUp: false, loaded: undefined, startedWith: [] };
+        const fresh = {
+          running: false,
+          wantedUp: false,
+          loaded: undefined,
+          startedWith: [],
+          learnt: [],
+        };
         this.services[name] = { ...fresh, ...this.services[name], spec };
       },
       'start-supervisor': () => {

@@ -16,6 +16,7 @@ type ServiceSteps =
   | 'stop-service'
   | 'reload-service'
   | 'restart-service'
+  | 'note-etcd-hosts'
   | 'apply-desired'
   | 'leave-cluster'
   | 'remove-workload';
@@ -86,6 +87,14 @@ export const serviceSteps: Families<ServiceSteps> = {
     async apply({ name, signal }, tools) {
       await note(tools, name);
       await adapter(tools).restart(name, signal);
+      return undefined;
+    },
+  },
+  'note-etcd-hosts': {
+    lane: 'service patroni',
+    priority: 50,
+    async apply({ hosts }, { world }) {
+      await writeFile(startedWithFile(world().layout, 'patroni'), hosts.join('\n'));
       return undefined;
     },
   },

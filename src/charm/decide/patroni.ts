@@ -84,7 +84,12 @@ export function wantedConfig(world: Snapshot): string | undefined {
  */
 function followEtcd(world: Snapshot, service: ServiceFacts): Decision[] {
   const endpoints = etcdFacts(world)?.endpoints ?? [];
-  const { startedWith } = service;
+  const { startedWith, learnt } = service;
+  // Noted, because it is seen by the age of a file that is soon written anew for another reason.
+  if (learnt.length > 0) {
+    const hosts = [...startedWith, ...learnt];
+    return [step('note-etcd-hosts', { hosts }, 'Patroni has asked etcd for its members since')];
+  }
   const publish = publishHosts(world, service);
   const known = endpoints.filter((url) => startedWith.includes(url));
   if (startedWith.length === 0 || known.length === endpoints.length) return publish;

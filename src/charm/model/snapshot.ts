@@ -177,8 +177,10 @@ export interface ServiceFacts {
   readonly spec: ServiceSpec | undefined;
   /** Digest of the configuration that the running process has read, as far as hooks know. */
   readonly loaded: string | undefined;
-  /** Client URLs of etcd that were in its configuration when a hook last started it. */
+  /** Client URLs of etcd that were in its configuration when a hook last started it, or learnt. */
   readonly startedWith: readonly string[];
+  /** Those that it must have heard of meanwhile, and no hook has noted yet. */
+  readonly learnt: readonly string[];
 }
 
 /** What a service runs; the same shape as lib/machine takes. */

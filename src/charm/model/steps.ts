@@ -41,6 +41,8 @@ export interface Steps {
   'start-service': { name: ServiceName };
   'stop-service': { name: ServiceName };
   'reload-service': { name: ServiceName; digest: string };
+  /** Voters that the running Patroni knows by now, beside those it was started with. */
+  'note-etcd-hosts': { hosts: readonly string[] };
   /** SIGKILL where an orderly end would take with it what must go on: PostgreSQL under Patroni. */
   'restart-service': { name: ServiceName; signal: 'SIGTERM' | 'SIGKILL' };
   /** Tells the agent that a new desired.json lies there. */

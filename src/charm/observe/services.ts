@@ -20,15 +20,20 @@ export async function observeServices(
         readIfExists(startedWithFile(layout, name)),
         name === 'patroni' ? learntHosts(layout.patroniConfig) : [],
       ]);
-      const hosts = (noted ?? '').split('\n').filter((url) => url !== '');
-      const startedWith = hosts.length === 0 ? [] : [...new Set([...hosts, ...learnt])];
-      return [name, { running, wantedUp, spec, loaded, startedWith }] as [string, ServiceFacts];
+      const startedWith = (noted ?? '').split('\n').filter((url) => url !== '');
+      const fresh = startedWith.length === 0 ? [] : learnt;
+      const news = fresh.filter((url) => !startedWith.includes(url));
+      const facts = { running, wantedUp, spec, loaded, startedWith, learnt: running ? news : [] };
+      return [name, facts] as [string, ServiceFacts];
     }),
   );
   return { services: Object.fromEntries(facts), supervised };
 }
 
-/** Patroni asks etcd for its members every ten `ttl` (dcs/etcd.py); 30 s is the longest we set. */
+/**
+ * Patroni asks etcd for its members every ten `ttl` (dcs/etcd.py); 30 s is the longest we set.
+ * Until then it counts as knowing only what it was started with, and starts anew before that goes.
+ */
 const LEARNT_AFTER_MS = 330_000;
 
 /** Voters that a running Patroni has heard of since they became its configuration. */

@@ -9,7 +9,7 @@ import { patroni } from '../../../src/charm/decide/patroni.ts';
 import { status } from '../../../src/charm/decide/status.ts';
 import { voters } from '../../../src/charm/decide/voters.ts';
 import { clientUrl, peerUrl } from '../../../src/charm/model/etcd-facts.ts';
-import type { Snapshot } from '../../../src/charm/model/snapshot.ts';
+import type { ServiceFacts, Snapshot } from '../../../src/charm/model/snapshot.ts';
 import {
   type AgentWorld,
   type ClusterMember,
@@ -192,6 +192,15 @@ describe('a Patroni that was started with other voters', () => {
     const one = [OTHER];
     assert.ok(kinds(patroni(await running(undefined, one))).includes('restart-service'));
     assert.ok(!kinds(patroni(await running({}, one))).includes('restart-service'));
+  });
+
+  test('is known to have heard of more as soon as it must have, and stays known to', async () => {
+    const world = await running({}, [clientUrl('10.0.0.11')]);
+    const service = { ...world.services['patroni'], learnt: [OTHER] } as ServiceFacts;
+    const heard = { ...world, services: { ...world.services, patroni: service } };
+    const [step] = patroni(heard).filter((each) => each.type === 'step');
+    const hosts = [clientUrl('10.0.0.11'), OTHER];
+    assert.deepEqual([step?.kind, step?.args], ['note-etcd-hosts', { hosts }]);
   });
 
   test('gives up the rest of a clone with an orderly end', async () => {
