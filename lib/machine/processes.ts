@@ -1,7 +1,7 @@
 /**
  * Looks at processes through /proc and signals them. Never by name: always by id, checked first.
  */
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { systemCode } from '../std/errors.ts';
 import { readIfExists } from '../std/files.ts';
 
@@ -18,11 +18,46 @@ export async function commandLine(pid: number): Promise<string[] | undefined> {
 
 /** Clock ticks between the machine's start and the process's: with the pid, its identity. */
 export async function startTime(pid: number): Promise<number | undefined> {
+  const fields = await statFields(pid);
+  return fields === undefined ? undefined : Number(fields[19]);
+}
+
+/** The fields of proc(5) from the third on; the state is the first of them. */
+async function statFields(pid: number): Promise<string[] | undefined> {
   const stat = await readIfExists(`/proc/${pid}/stat`).catch(() => undefined);
-  if (stat === undefined) return undefined;
   // The second field is the name in parentheses and may itself hold blanks and parentheses.
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return Number(fields[19]);
+  return stat?.slice(stat.lastIndexOf(')') + 2).split(' ');
+}
+
+/** The process itself, if it lives, and all that descend from it. */
+export async function processTree(root: number): Promise<number[]> {
+  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number);
+  const parents = new Map<number, number>();
+  for (const pid of pids) {
+    const fields = await statFields(pid);
+    // What has ended and waits for its parent does nothing any more.
+    if (fields !== undefined && fields[0] !== 'Z') parents.set(pid, Number(fields[1]));
+  }
+  const found = parents.has(root) ? [root] : [];
+  for (const pid of found) {
+    for (const [child, parent] of parents) if (parent === pid) found.push(child);
+  }
+  return found;
+}
+
+/**
+ * A number that grows whenever one of the processes computes, reads or writes: bytes that went
+ * through its system calls, and clock ticks of its processor time.
+ */
+export async function activityOf(pids: readonly number[]): Promise<number> {
+  let sum = 0;
+  for (const pid of pids) {
+    const fields = (await statFields(pid)) ?? [];
+    sum += Number(fields[11] ?? 0) + Number(fields[12] ?? 0);
+    const io = (await readIfExists(`/proc/${pid}/io`).catch(() => undefined)) ?? '';
+    for (const [, bytes] of io.matchAll(/^[rw]char: (\d+)$/gm)) sum += Number(bytes);
+  }
+  return sum;
 }
 
 /** The pid that a file holds, when that process lives. */

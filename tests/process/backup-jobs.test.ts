@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { readdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { after, describe, test } from 'node:test';
+import { commandLine, processTree } from '../../lib/machine/processes.ts';
 import { poll } from '../../lib/std/clock.ts';
 import { streamLog } from '../../lib/std/log.ts';
 import { createJobs } from '../../src/agent/jobs/engine.ts';
@@ -15,6 +16,8 @@ import { formatBackups } from '../../src/charm/model/backup-list.ts';
 import type { Repository } from '../../src/charm/model/repository.ts';
 import { selectTarget } from '../../src/charm/model/restore-target.ts';
 import type { AgentWorld, RepositoryView } from '../../src/charm/model/world.ts';
+import { createPgBackRest } from '../../src/charm/workload/pgbackrest.ts';
+import { serverUser } from '../support/database-cluster.ts';
 import { STANZA, startLoneServer } from '../support/lone-server.ts';
 
 const RUNNER = join(import.meta.dirname, '../../src/agent/jobs/runner.ts');
@@ -163,6 +166,34 @@ describe('jobs', () => {
     await agent.jobs.cancel(id);
     const state = agent.jobs.list().find((job) => job.id === id)?.state;
     assert.equal(state, 'cancelled');
+    const again = await finish('backup', { type: 'full' });
+    assert.equal(again.outcome, 'done', again.message);
+  });
+
+  test('a backup whose workers stand still fails by itself, and leaves no process', async () => {
+    const config = server.desired.backup?.config ?? '';
+    const pgbackrest = createPgBackRest({
+      config,
+      stanza: STANZA,
+      user: serverUser,
+      quietMs: 3000,
+    });
+    const failed = assert.rejects(
+      pgbackrest.backup('full', false, () => undefined),
+      { code: 'pgbackrest-stalled', message: /nothing moved for 3\.0s; the last it said: / },
+    );
+    const workers = async () => {
+      const pids = await processTree(process.pid);
+      const commands = await Promise.all(
+        pids.map(async (pid) => [pid, await commandLine(pid)] as const),
+      );
+      const found = commands.filter(([, words]) => words?.includes('backup:local') === true);
+      return found.length > 0 ? found.map(([pid]) => pid) : undefined;
+    };
+    const stopped = await poll(workers, { timeoutMs: 30_000, everyMs: 5 });
+    for (const pid of stopped ?? assert.fail('no worker was seen')) process.kill(pid, 'SIGSTOP');
+    await failed;
+    assert.equal(await workers(), undefined);
     const again = await finish('backup', { type: 'full' });
     assert.equal(again.outcome, 'done', again.message);
   });

@@ -5,7 +5,9 @@
  */
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
+import { formatDurationMs } from '../../../lib/std/duration.ts';
 import { OperatorError } from '../../../lib/std/errors.ts';
+import { endWhenStalled } from './stall.ts';
 
 export interface PgBackRestOptions {
   config: string;
@@ -14,6 +16,8 @@ export interface PgBackRestOptions {
   program?: string;
   /** Whom to run as; only root may ask for another. */
   user?: { uid: number; gid: number } | undefined;
+  /** Longest standstill of a backup or restore, in milliseconds; default 15 min. */
+  quietMs?: number;
 }
 
 export interface PgBackRest {
@@ -36,14 +40,20 @@ const SHORT_MS = 60_000;
 const CHECK_MS = 120_000;
 /** Nothing that long is at work any more: a backup of many terabytes takes less. */
 const LONG_MS = 7 * 24 * 3600_000;
+/**
+ * Above pgBackRest's own limits (model/pgbackrest-config.ts), so that it can say itself what it has
+ * waited for. 2.45 does not always: of a unit that dies in mid-copy it may never hear again.
+ */
+const QUIET_MS = 15 * 60_000;
 const KEPT_ERRORS = 8;
 
 export function createPgBackRest(options: PgBackRestOptions): PgBackRest {
   const program = options.program ?? '/usr/bin/pgbackrest';
   const config = `--config=${options.config}`;
   const stanza = `--stanza=${options.stanza}`;
+  const { user, quietMs = QUIET_MS } = options;
   const run = (args: readonly string[], timeoutMs: number, onLine?: OnLine) =>
-    runCommand({ program, args: [config, ...args], timeoutMs, user: options.user, onLine });
+    runCommand({ program, args: [config, ...args], timeoutMs, quietMs, user, onLine });
   return {
     info: () => run(['--output=json', '--log-level-console=off', 'info'], SHORT_MS),
     async stanzaCreate() {
@@ -77,12 +87,17 @@ interface Command {
   program: string;
   args: readonly string[];
   timeoutMs: number;
+  quietMs: number;
   user: { uid: number; gid: number } | undefined;
   onLine: OnLine | undefined;
 }
 
-/** @returns stdout when nobody follows its lines. @throws OperatorError `pgbackrest-failed` */
-function runCommand({ program, args, timeoutMs, user, onLine }: Command): Promise<string> {
+/**
+ * @returns stdout when nobody follows its lines
+ * @throws OperatorError `pgbackrest-failed`, `pgbackrest-stalled`
+ */
+function runCommand(command: Command): Promise<string> {
+  const { program, args, timeoutMs, quietMs, user, onLine } = command;
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, {
       cwd: '/',
@@ -93,7 +108,15 @@ function runCommand({ program, args, timeoutMs, user, onLine }: Command): Promis
     });
     const kept: string[] = [];
     const problems: string[] = [];
+    let stalled: OperatorError | undefined;
+    let last = '';
+    const onStall = () => {
+      stalled = standstill(args, quietMs, last);
+    };
+    const unwatch =
+      child.pid === undefined ? () => {} : endWhenStalled(child.pid, { quietMs, onStall });
     const watch = (line: string) => {
+      if (line.trim() !== '') last = line.trim();
       const problem = problemOf(line);
       if (problem !== undefined && problems.push(problem) > KEPT_ERRORS) problems.shift();
       if (onLine === undefined) kept.push(line);
@@ -103,7 +126,9 @@ function runCommand({ program, args, timeoutMs, user, onLine }: Command): Promis
     createInterface({ input: child.stderr }).on('line', watch);
     child.once('error', (error) => reject(failure(args, [error.message], undefined)));
     child.once('close', (code, signal) => {
-      if (code === 0) resolve(kept.join('\n'));
+      unwatch();
+      if (stalled !== undefined) reject(stalled);
+      else if (code === 0) resolve(kept.join('\n'));
       else reject(failure(args, problems, signal ?? `exit code ${code}`));
     });
   });
@@ -126,5 +151,14 @@ function failure(
     code: 'pgbackrest-failed',
     message: `cannot run pgbackrest ${command}: ${said}`,
     hint: 'the lines before say what it was doing',
+  });
+}
+
+function standstill(args: readonly string[], quietMs: number, last: string): OperatorError {
+  const said = last === '' ? '' : `; the last it said: ${last}`;
+  return new OperatorError({
+    code: 'pgbackrest-stalled',
+    message: `cannot run pgbackrest ${args.at(-1)}: nothing moved for ${formatDurationMs(quietMs)}${said}`,
+    hint: 'a unit or the store that it waits for may have died; once they answer, start it again',
   });
 }

@@ -1,0 +1,63 @@
+/** A program that stands still is ended with all that it has started; one that works never is. */
+import assert from 'node:assert/strict';
+import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, test } from 'node:test';
+import { activityOf, commandLine, processTree } from '../../lib/machine/processes.ts';
+import { createPgBackRest } from '../../src/charm/workload/pgbackrest.ts';
+
+const directory = await mkdtemp(join(tmpdir(), 'stall-'));
+after(() => rm(directory, { recursive: true, force: true }));
+
+/** Stands in for pgBackRest: a shell script that tells its own pid and its child's. */
+async function standIn(name: string, body: string) {
+  const program = join(directory, name);
+  const pids = join(directory, `${name}.pids`);
+  await writeFile(program, `#!/bin/sh\n${body.replaceAll('PIDS', pids)}\n`);
+  await chmod(program, 0o755);
+  const pgbackrest = createPgBackRest({ config: '/none', stanza: 's', program, quietMs: 600 });
+  const lines: string[] = [];
+  const run = () => pgbackrest.backup('full', false, (line) => lines.push(line));
+  const alive = async () => {
+    const text = await readFile(pids, 'utf8');
+    const all = text.trim().split(' ').map(Number);
+    assert.equal(all.length, 2);
+    return Promise.all(all.map(async (pid) => (await commandLine(pid)) !== undefined));
+  };
+  return { run, lines, alive };
+}
+
+describe('a standstill', () => {
+  test('ends the program and what it has started, and says what it said last', async () => {
+    const it = await standIn('hang', 'echo copying; sleep 300 & echo $$ $! >PIDS; wait');
+    await assert.rejects(it.run(), {
+      code: 'pgbackrest-stalled',
+      message: 'cannot run pgbackrest backup: nothing moved for 600ms; the last it said: copying',
+    });
+    assert.deepEqual(it.lines, ['copying']);
+    assert.deepEqual(await it.alive(), [false, false]);
+  });
+
+  test('ends also what ignores being asked', async () => {
+    const it = await standIn('deaf', "trap '' TERM; sleep 300 & echo $$ $! >PIDS; wait");
+    await assert.rejects(it.run(), { code: 'pgbackrest-stalled' });
+    assert.deepEqual(await it.alive(), [false, false]);
+  });
+
+  test('is none as long as something is read, written or computed', async () => {
+    const work = 'for n in $(seq 20); do sleep 0.1; head -c 10 /dev/zero >/dev/null; done';
+    const it = await standIn('works', `${work}; echo new backup label = 20260101-000000F`);
+    assert.equal(await it.run(), '20260101-000000F');
+  });
+});
+
+test('a tree of processes is itself and its descendants, and its activity grows', async () => {
+  const tree = await processTree(process.pid);
+  assert.equal(tree[0], process.pid);
+  assert.ok(!tree.includes(process.ppid));
+  const before = await activityOf(tree);
+  await readFile('/proc/self/stat');
+  assert.ok((await activityOf(tree)) > before);
+  assert.deepEqual(await processTree(2 ** 22 + 1), []);
+});
