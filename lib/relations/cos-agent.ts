@@ -2,7 +2,8 @@
  * The `cos_agent` interface, the side that offers: what a unit lets be scraped, and the alert rules
  * about it. One key, `config`, in the unit's databag. The reading side is cos-agent-reader.ts.
  *
- * Dashboards are left empty: the interface wants them compressed with LZMA.
+ * Dashboards come as the interface wants them, compressed with LZMA and in base64: Node has no
+ * LZMA, and a charm's dashboards are known when it is built.
  */
 export interface ScrapeJob {
   job_name: string;
@@ -34,8 +35,17 @@ export interface Topology {
 }
 
 export interface CosAgentOffer {
-  jobs: ScrapeJob[];
-  groups: RuleGroup[];
+  jobs: readonly ScrapeJob[];
+  /** Alert rules on metrics, in PromQL. */
+  groups: readonly RuleGroup[];
+  /** Alert rules on logs, in LogQL; default none. */
+  logGroups?: readonly RuleGroup[];
+  /** Each base64 of LZMA-compressed JSON; default none. */
+  dashboards?: readonly string[];
+  /** Slots of snaps that share their logs, `snap:slot`; default none. */
+  logSlots?: readonly string[];
+  /** How traces are to be taken, such as `otlp_http`; default none. */
+  tracingProtocols?: readonly string[];
 }
 
 /** The unit's databag. Equal offers give equal texts. */
@@ -43,14 +53,15 @@ export function cosAgentData(topology: Topology, offer: CosAgentOffer): { config
   const jobs = offer.jobs
     .map((job) => ({ ...job, job_name: jobName(topology.app, job) }))
     .sort((a, b) => (a.job_name < b.job_name ? -1 : 1));
+  const logGroups = (offer.logGroups ?? []).map((group) => named(topology, group));
   const config = {
     metrics_alert_rules: { groups: offer.groups.map((group) => named(topology, group)) },
-    log_alert_rules: {},
-    dashboards: [],
+    log_alert_rules: logGroups.length === 0 ? {} : { groups: logGroups },
+    dashboards: offer.dashboards ?? [],
     subordinate: null,
     metrics_scrape_jobs: jobs,
-    log_slots: [],
-    tracing_protocols: [],
+    log_slots: offer.logSlots ?? [],
+    tracing_protocols: offer.tracingProtocols ?? [],
   };
   return { config: JSON.stringify(config) };
 }

@@ -16,10 +16,11 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { filesBelow, packCharm } from './archive.mjs';
 import { namedDynamicImports } from './dynamic-import.mjs';
 import { withLock } from './lock.mjs';
+import { monitoringSources, monitoringText } from './monitoring.mjs';
 import { projectRoot } from './node.mjs';
 import { targets } from './targets.mjs';
 import { Refusal } from './terminal.mjs';
@@ -93,6 +94,11 @@ async function buildTarget(target) {
       copyFileSync(join(projectRoot, source), join(made, name));
       inputs.push(source);
     }
+    for (const [name, folder] of Object.entries(target.monitoring ?? {})) {
+      const at = join(projectRoot, folder);
+      writeFileSync(join(made, name), await monitoringText(at, target.name));
+      inputs.push(...monitoringSources(at).map((path) => relative(projectRoot, path)));
+    }
     setModes(target, made);
     // A charm's `version` is what status shows as charm-version: it tells what runs from the clone.
     writeFileSync(join(made, target.charm ? 'version' : 'VERSION'), `${contentHash(made)}\n`);
@@ -165,7 +171,7 @@ function recordOf(target) {
 }
 
 function writeRecord(target, inputs) {
-  const own = ['compile', 'archive', 'dynamic-import', 'targets'].map(
+  const own = ['compile', 'archive', 'dynamic-import', 'monitoring', 'targets'].map(
     (name) => `scripts/lib/${name}.mjs`,
   );
   const paths = [...new Set([...inputs, ...own, 'package-lock.json'])].sort();
@@ -178,8 +184,10 @@ function writeRecord(target, inputs) {
 }
 
 /** The list of files itself is an input: one that appears is not among the recorded ones. */
-function layoutOf({ entries, copies, executable }) {
-  return JSON.stringify({ entries, copies, executable });
+function layoutOf({ entries, copies, executable, monitoring }) {
+  const folders = Object.values(monitoring ?? {}).map((folder) => join(projectRoot, folder));
+  const rules = folders.flatMap(monitoringSources);
+  return JSON.stringify({ entries, copies, executable, rules });
 }
 
 function hashOf(path) {

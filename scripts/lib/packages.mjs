@@ -23,6 +23,16 @@ const packages = [
   { name: 'pgbackrest', why: 'backup and restore', present: hasProgram('pgbackrest') },
   { name: 'runit', why: 'keeps services running', present: hasProgram('runsvdir') },
   { name: 'prometheus', why: 'monitoring', present: hasProgram('prometheus') },
+  {
+    name: 'prometheus-alertmanager',
+    why: 'tells of alerts',
+    present: hasProgram('prometheus-alertmanager'),
+  },
+  {
+    name: 'prometheus-postgres-exporter',
+    why: 'metrics of PostgreSQL',
+    present: hasProgram('prometheus-postgres-exporter'),
+  },
   { name: 'openssl', why: 'certificates', present: hasProgram('openssl') },
   { name: 'ca-certificates', why: 'trust in public services', present: hasCertificates },
   { name: 'procps', why: 'finding processes', present: hasProgram('ps') },

@@ -22,8 +22,9 @@ import { PoolerKeeper } from './pooler/keeper.ts';
 import { listener } from './server/http.ts';
 import { Listening } from './server/listen.ts';
 import { localRoutes } from './server/local-api.ts';
-import { metricsListener } from './server/metrics.ts';
+import { backupListener, metricsListener } from './server/metrics.ts';
 import { peerRoutes } from './server/peer-api.ts';
+import { RepositoryInfo } from './server/repository-info.ts';
 import { Settings } from './settings.ts';
 import { keepSyncRecord } from './sync-record.ts';
 import { Waker } from './wake/waker.ts';
@@ -62,7 +63,7 @@ export class Agent {
   readonly #store: WorkStore;
   readonly #engine: WorkEngine;
   readonly #jobs: Jobs;
-  readonly #servers: { local: Listening; peer: Listening; metrics: Listening };
+  readonly #servers: Record<'local' | 'peer' | 'metrics' | 'backup', Listening>;
   #certificates: NodeJS.Timeout | undefined;
   #leadershipMovedAt = 0;
   #settled = false;
@@ -147,7 +148,9 @@ export class Agent {
   /** A new desired.json, or the first. */
   #configure(desired: Desired): void {
     this.#connect(desired);
-    this.#servers.metrics.ensure({ host: desired.unit.address, port: desired.metrics.port });
+    const { address } = desired.unit;
+    this.#servers.metrics.ensure({ host: address, port: desired.metrics.port });
+    this.#servers.backup.ensure({ host: address, port: desired.metrics.backupPort });
     // Starting what already runs is the same as nudging it.
     this.#watches.start();
     this.#pooler.loop.start();
@@ -240,10 +243,17 @@ export class Agent {
       },
       log,
     );
+    const repository = new RepositoryInfo(log);
+    const info = async () => {
+      const { current } = this.#settings;
+      if (current?.backup === undefined) return 'none';
+      return repository.read(current, this.#facts.now.jobs);
+    };
     return {
       local: new Listening('hooks', listener(local, log), log),
       peer: new Listening('peers', listener(peer, log), log),
       metrics: new Listening('metrics', metrics, log),
+      backup: new Listening('metrics of backups', backupListener(info, log), log),
     };
   }
 

@@ -19,6 +19,7 @@ import { clusterSteps } from './apply/cluster.ts';
 import { etcdSteps } from './apply/etcd.ts';
 import { identitySteps } from './apply/identity.ts';
 import { machineSteps } from './apply/machine.ts';
+import { monitoringSteps } from './apply/monitoring.ts';
 import { reformSteps } from './apply/reform.ts';
 import { serviceSteps } from './apply/services.ts';
 import type { Tools } from './apply/tools.ts';
@@ -30,7 +31,7 @@ import { dynamic, rollingRestart } from './decide/dynamic.ts';
 import { etcd, etcdEndpoints } from './decide/etcd.ts';
 import { addresses, certificate, passwords, ports } from './decide/identity.ts';
 import { agentCopy, commands, directories, packages, storage } from './decide/machine.ts';
-import { observability } from './decide/observability.ts';
+import { exporter, observability } from './decide/observability.ts';
 import { options } from './decide/options.ts';
 import { patroni, systemIdentity } from './decide/patroni.ts';
 import { secretRevisions } from './decide/secrets.ts';
@@ -72,6 +73,7 @@ const DECIDERS: readonly Decider[] = [
   rollingRestart,
   clients,
   observability,
+  exporter,
   secretRevisions,
   status,
 ];
@@ -107,6 +109,7 @@ export const postgresql: Charm<Snapshot, Steps, Tools> = {
     ...reformSteps,
     ...clientSteps,
     ...backupSteps,
+    ...monitoringSteps,
   },
   actions: [getPrimary, promoteToPrimary, createBackup, listBackups, restore, showJob, cancelJob],
   async settled({ failed, world }, { hooks, context }) {

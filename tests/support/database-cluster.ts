@@ -282,7 +282,7 @@ export class DatabaseCluster {
         failoverWait: { seconds: 30 },
         access: [{ user: 'app', databases: ['shop'], networks: ['127.0.0.0/8'] }],
       },
-      metrics: { port: 9188 },
+      metrics: { port: 9188, backupPort: 9854 },
       wake: { command: ['true'] },
       backup: undefined,
       ...change,

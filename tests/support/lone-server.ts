@@ -198,7 +198,7 @@ function wish(
       failoverWait: { seconds: 30 },
       access: [],
     },
-    metrics: { port: 9188 },
+    metrics: { port: 9188, backupPort: 9854 },
     wake: { command: ['/bin/true'] },
     backup: {
       stanza: STANZA,

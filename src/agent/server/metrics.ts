@@ -1,6 +1,7 @@
 /**
- * `/metrics` in Prometheus' text format: cluster, etcd, pooler, backup and the agent itself. Label
- * values are members and fixed words, so the number of series never grows with use.
+ * What Prometheus reads of a unit, in its text format: `/metrics` of the agent (cluster, etcd,
+ * pooler, backup and itself) and `/pgbouncer`, and on a port of its own the repository. Label
+ * values of the agent are members and fixed words: the number of its series never grows with use.
  */
 import type { RequestListener } from 'node:http';
 import type { Gauge, Registry } from 'prom-client';
@@ -8,6 +9,9 @@ import { messageOf } from '../../../lib/std/errors.ts';
 import type { Log } from '../../../lib/std/log.ts';
 import type { AgentWorld } from '../../charm/model/world.ts';
 import type { PoolerAdmin } from '../../charm/workload/ports.ts';
+import { backupFamilies } from './backup-metrics.ts';
+import { exposition } from './exposition.ts';
+import { poolerFamilies } from './pooler-metrics.ts';
 
 export interface MetricsSource {
   world(): AgentWorld;
@@ -50,25 +54,57 @@ type GaugeName = keyof typeof GAUGES;
 
 export function metricsListener(source: MetricsSource, log: Log): RequestListener {
   let metrics: Promise<Metrics> | undefined;
+  return pages(
+    {
+      async '/metrics'() {
+        // Loaded with the first scrape: a unit that nobody watches does not pay for it.
+        metrics ??= create();
+        const { registry, gauges } = await metrics;
+        await fill(gauges, source);
+        return registry.metrics();
+      },
+      async '/pgbouncer'() {
+        return exposition(await poolerFamilies(source.console()));
+      },
+    },
+    log,
+  );
+}
+
+/** @param info JSON of pgBackRest's info, 'none' while there is no repository */
+export function backupListener(
+  info: () => Promise<string | 'none' | undefined>,
+  log: Log,
+): RequestListener {
+  return pages(
+    {
+      async '/metrics'() {
+        const json = await info();
+        if (json === 'none') return '';
+        return exposition(backupFamilies(json, Date.now() / 1000));
+      },
+    },
+    log,
+  );
+}
+
+function pages(texts: Readonly<Record<string, () => Promise<string>>>, log: Log): RequestListener {
   return (request, response) => {
-    if (request.method !== 'GET' || request.url?.split('?')[0] !== '/metrics') {
+    const text = texts[request.url?.split('?')[0] ?? ''];
+    if (request.method !== 'GET' || text === undefined) {
       response.writeHead(404).end();
       return;
     }
-    // Loaded with the first scrape: a unit that nobody watches does not pay for it.
-    metrics ??= create();
-    metrics
-      .then(async ({ registry, gauges }) => {
-        await fill(gauges, source);
-        const text = await registry.metrics();
-        response.writeHead(200, { 'content-type': registry.contentType }).end(text);
-      })
+    text()
+      .then((body) => response.writeHead(200, { 'content-type': TEXT }).end(body))
       .catch((error: unknown) => {
         log.error(`metrics: ${messageOf(error)}`);
         response.writeHead(500).end();
       });
   };
 }
+
+const TEXT = 'text/plain; version=0.0.4; charset=utf-8';
 
 async function create(): Promise<Metrics> {
   const { Gauge, Registry, collectDefaultMetrics } = await import('prom-client');

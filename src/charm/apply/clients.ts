@@ -15,13 +15,11 @@ import {
 } from '../../../lib/relations/postgresql-client.ts';
 import { OperatorError } from '../../../lib/std/errors.ts';
 import { systemRandom } from '../../../lib/std/random.ts';
-import { Secret } from '../../../lib/std/secret.ts';
-import { type OwnedSecret, primaryOf } from '../model/snapshot.ts';
+import type { OwnedSecret } from '../model/snapshot.ts';
 import type { ClientLogin } from '../model/steps.ts';
-import type { SqlPort } from '../workload/ports.ts';
 import { scramVerifier } from '../workload/scram.ts';
-import { connectSql } from '../workload/sql.ts';
 import { dropClientRole, ensureClientDatabase, ensureClientRole } from './client-roles.ts';
+import { toPrimary } from './primary.ts';
 import type { Families, Tools } from './tools.ts';
 
 const ENDPOINT = 'database';
@@ -132,27 +130,4 @@ function owned(
   const secret = secrets[label];
   if (secret?.id !== undefined) return { id: secret.id, content: secret.content };
   throw new OperatorError({ code: 'secret-missing', message: `cannot find secret ${label}` });
-}
-
-/** Connects as the operator to a database on the primary, wherever it is. */
-function toPrimary({ world }: Tools): (database: string) => Promise<SqlPort> {
-  const snapshot = world();
-  const primary = primaryOf(snapshot);
-  const password = snapshot.appSecret?.content['operator-password'];
-  if (primary === undefined || password === undefined) {
-    throw new OperatorError({
-      code: 'no-primary',
-      message: 'cannot reach a primary: none is known',
-    });
-  }
-  return (database) =>
-    connectSql({
-      host: primary.address,
-      port: 5432,
-      user: 'operator',
-      password: new Secret(password),
-      database,
-      // Copying a template waits for a checkpoint.
-      statementTimeoutMs: 30_000,
-    });
 }

@@ -34,8 +34,9 @@ export const serviceSteps: Families<ServiceSteps> = {
     async apply({ name, spec }, tools) {
       const services = adapter(tools);
       await services.define(name, spec);
-      // A new revision of the agent takes over at once; what it had begun is on record.
-      if (name === 'agent') await services.restart(name);
+      // A new revision of the agent takes over at once, what it had begun is on record; and nobody
+      // depends on the exporter.
+      if (name === 'agent' || name === 'exporter') await services.restart(name);
       return undefined;
     },
   },

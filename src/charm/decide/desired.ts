@@ -85,7 +85,7 @@ function wantedContent(world: Snapshot): Omit<Desired, 'generation'> | undefined
       failoverWait: options.failoverWait,
       access: accessRules(world),
     },
-    metrics: { port: PORTS.metrics },
+    metrics: { port: PORTS.metrics, backupPort: PORTS.backupMetrics },
     wake: { command: [...world.program.wake] },
     backup: backupWish(world),
   };

@@ -6,10 +6,14 @@ import { AGENT_ENTRY } from '../model/layout.ts';
 import { PGBACKREST } from '../model/pgbackrest-config.ts';
 import type { ServiceSpec, Snapshot } from '../model/snapshot.ts';
 import { type Decider, type ServiceName, step } from '../model/steps.ts';
+import { exporterSpec } from './observability.ts';
 
 const NAMES: readonly ServiceName[] = ['agent', 'patroni', 'pgbouncer', 'etcd', 'pgbackrest'];
 
-/** All are defined at once, down: runit would notice a later one only after seconds. */
+/**
+ * All are defined at once, down: runit would notice a later one only after seconds. The exporter,
+ * for which that does not matter, comes and goes by its own decider.
+ */
 export const services: Decider = (world) => {
   const definitions = NAMES.flatMap((name) => {
     const spec = serviceSpec(name, world);
@@ -61,6 +65,8 @@ export function serviceSpec(name: ServiceName, world: Snapshot): ServiceSpec | u
       const config = `${layout.etc}/pgbouncer.ini`;
       return { command: ['/usr/sbin/pgbouncer', config], ...asServer, requires: config };
     }
+    case 'exporter':
+      return exporterSpec(world);
     case 'pgbackrest': {
       if (versions['pgbackrest'] === undefined) return undefined;
       const config = layout.pgbackrestConfig;

@@ -26,7 +26,8 @@ export interface Desired {
     replicationUser: string;
   };
   pooler: PoolerWish;
-  metrics: { port: number };
+  /** The second is of pgBackRest, where its well-known exporter has it. */
+  metrics: { port: number; backupPort: number };
   /** How to wake the charm: argv of juju-exec. */
   wake: { command: string[] };
   backup: BackupWish | undefined;

@@ -1,6 +1,8 @@
 /** etcd's configuration file, as a value. JSON is YAML, so rendering it needs no library. */
-import { clientUrl, peerUrl } from './etcd-facts.ts';
+import { clientUrl, inUrl, peerUrl } from './etcd-facts.ts';
 import type { Snapshot } from './snapshot.ts';
+
+export const ETCD_METRICS_PORT = 2381;
 
 export interface EtcdPlan {
   /** What an etcd that has no data yet does: found a cluster of one, or join one as a learner. */
@@ -33,6 +35,8 @@ export function etcdConfig(world: Snapshot, address: string, plan: EtcdPlan): st
     'listen-client-urls': clientUrl(address),
     'initial-advertise-peer-urls': peerUrl(address),
     'advertise-client-urls': clientUrl(address),
+    // Metrics without a certificate; nothing else is served there.
+    'listen-metrics-urls': `http://${inUrl(address)}:${ETCD_METRICS_PORT}`,
     'initial-cluster': plan.initialCluster,
     'initial-cluster-state': plan.state,
     'initial-cluster-token': etcdToken(world, plan.epoch, plan.memberId),

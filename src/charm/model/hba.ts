@@ -17,10 +17,14 @@ export interface HbaInput {
 /** Login roles of the charm itself; they may come from any unit of the application. */
 export const SYSTEM_USERS = ['operator', 'rewind', 'monitoring'] as const;
 
+/** Reads statistics, for the exporter. */
+export const MONITOR = 'monitoring';
+
 export function hbaLines({ peerNetworks, clients }: HbaInput): string[] {
   const networks = unique(peerNetworks);
   return [
     'local all operator peer map=operator',
+    `local all ${MONITOR} peer map=${MONITOR}`,
     'local all all scram-sha-256',
     ...networks.map((network) => line(['replication'], 'replication', network)),
     ...SYSTEM_USERS.flatMap((user) => networks.map((network) => line(['all'], user, network))),
@@ -29,7 +33,8 @@ export function hbaLines({ peerNetworks, clients }: HbaInput): string[] {
 }
 
 export function identLines(osUsers: readonly string[]): string[] {
-  return unique(osUsers).map((user) => `operator ${quote(user)} operator`);
+  const map = (role: string) => unique(osUsers).map((user) => `${role} ${quote(user)} ${role}`);
+  return [...map('operator'), ...map(MONITOR)];
 }
 
 function line(databases: readonly string[], user: string, network: string): string {

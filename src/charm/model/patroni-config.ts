@@ -18,6 +18,7 @@ export const PORTS = {
   patroni: 8008,
   agent: 8009,
   metrics: 9188,
+  backupMetrics: 9854,
 } as const;
 
 export interface PatroniInput {

@@ -4,6 +4,7 @@
  * Whatever may be out of reach is `Observed`: known, or unknown with the reason. Times are absent
  * on purpose: where time matters (how long a voter has been silent) the agent has measured it.
  */
+import type { RuleGroup } from '../../../lib/relations/cos-agent.ts';
 import type { Capabilities } from './capabilities.ts';
 import type { Layout } from './layout.ts';
 import type { AgentWorld, Observed } from './world.ts';
@@ -168,6 +169,16 @@ export interface ProgramFacts {
   readonly node: string;
   /** argv of what wakes the charm from outside a hook. */
   readonly wake: readonly string[];
+  /** Rules and dashboards that the charm carries; absent while nobody is told of them. */
+  readonly monitoring?: MonitoringFiles;
+}
+
+/** `monitoring.json` of the charm, made by the build from src/charm/monitoring. */
+export interface MonitoringFiles {
+  readonly groups: readonly RuleGroup[];
+  readonly logGroups: readonly RuleGroup[];
+  /** Each in the encoding of cos_agent. */
+  readonly dashboards: readonly string[];
 }
 
 export interface ServiceFacts {

@@ -59,6 +59,8 @@ export interface Steps {
     data: Record<string, string | undefined>;
   };
   'open-ports': { ports: number[] };
+  /** The role that reads statistics and nothing else. */
+  'ensure-monitoring-role': Record<string, never>;
   'add-learner': { member: string; peerUrl: string };
   'promote-learner': { member: string; id: string };
   'remove-voter': { member: string; id: string };
@@ -98,7 +100,14 @@ export interface ClientLogin {
   wants: ClientRequest['wants'];
 }
 
-export type ServiceName = 'etcd' | 'patroni' | 'pgbouncer' | 'agent' | 'pgbackrest';
+export type ServiceName =
+  | 'etcd'
+  | 'patroni'
+  | 'pgbouncer'
+  | 'agent'
+  | 'pgbackrest'
+  /** Only while somebody is told of its metrics. */
+  | 'exporter';
 
 export type Decision = CharmDecision<Steps>;
 export type Decider = CharmDecider<Snapshot, Steps>;

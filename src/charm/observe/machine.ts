@@ -19,6 +19,11 @@ const PROGRAMS = {
   etcdctl: { path: '/usr/bin/etcdctl', version: ['version'], package: 'etcd-client' },
   pgbouncer: { path: '/usr/sbin/pgbouncer', version: ['--version'], package: 'pgbouncer' },
   pgbackrest: { path: '/usr/bin/pgbackrest', version: ['version'], package: 'pgbackrest' },
+  exporter: {
+    path: '/usr/bin/prometheus-postgres-exporter',
+    version: [],
+    package: 'prometheus-postgres-exporter',
+  },
   runsvdir: { path: '/usr/bin/runsvdir', version: [], package: 'runit' },
 } as const;
 

@@ -6,20 +6,35 @@ import type { HookContext } from '../../../lib/contract/context.ts';
 import { digestOf } from '../../../lib/std/digest.ts';
 import { systemCode } from '../../../lib/std/errors.ts';
 import { AGENT_ENTRY, type Layout } from '../model/layout.ts';
-import type { ProgramFacts } from '../model/snapshot.ts';
+import type { MonitoringFiles, ProgramFacts } from '../model/snapshot.ts';
 
-export async function observePrograms(layout: Layout, context: HookContext): Promise<ProgramFacts> {
+/** Made by the build from src/charm/monitoring. */
+const MONITORING = 'monitoring.json';
+
+/** @param watched somebody is told of metrics: what the charm carries for that is read, too */
+export async function observePrograms(
+  layout: Layout,
+  context: HookContext,
+  watched: boolean,
+): Promise<ProgramFacts> {
   // The entry names its chunks by the hash of their content: it stands for all of them.
-  const [entry, agentCopies] = await Promise.all([
+  const [entry, agentCopies, monitoring] = await Promise.all([
     readFile(join(context.charmDir, AGENT_ENTRY)),
     directoryNames(layout.agent),
+    watched ? readFile(join(context.charmDir, MONITORING), 'utf8') : undefined,
   ]);
   const agentRevision = digestOf(entry);
   // Node of the charm directory is replaced with it; the agent keeps a copy that is not.
   const ownNode = process.execPath.startsWith(`${context.charmDir}/`);
   const node = ownNode ? join(layout.agent, agentRevision, 'node') : process.execPath;
   const command = `JUJU_DISPATCH_PATH=hooks/agent_notified ${context.charmDir}/dispatch`;
-  return { agentRevision, agentCopies, node, wake: [jujuExec(), context.unit, command] };
+  return {
+    agentRevision,
+    agentCopies,
+    node,
+    wake: [jujuExec(), context.unit, command],
+    ...(monitoring === undefined ? {} : { monitoring: JSON.parse(monitoring) as MonitoringFiles }),
+  };
 }
 
 /** Beside the hook tools, or where their one program lies; Juju itself installs it in /usr/bin. */

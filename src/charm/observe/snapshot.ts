@@ -7,7 +7,7 @@
 import type { HookContext } from '../../../lib/contract/context.ts';
 import type { Hooks } from '../../../lib/hooks/hooks.ts';
 import { layoutOf } from '../model/layout.ts';
-import { memberOfUnit, type Snapshot, type UnitFacts } from '../model/snapshot.ts';
+import { memberOfUnit, type Relation, type Snapshot, type UnitFacts } from '../model/snapshot.ts';
 import { unknown } from '../model/world.ts';
 import { agentClient } from '../workload/agent.ts';
 import { observeCertificate, observeData, observeDirectories, observeFiles } from './files.ts';
@@ -30,7 +30,7 @@ export async function observe(hooks: Hooks, context: HookContext): Promise<Snaps
     observeFiles(layout),
     observeData(layout),
     observeServices(layout, context),
-    observePrograms(layout, context),
+    observePrograms(layout, context, said.relations.some(isWatched)),
     // Without its socket there is no agent to ask, as before the first start.
     said.unit.address === undefined
       ? unknown('the unit has no address yet')
@@ -55,6 +55,10 @@ export async function observe(hooks: Hooks, context: HookContext): Promise<Snaps
     agent,
     layout,
   };
+}
+
+function isWatched({ endpoint, ending }: Relation): boolean {
+  return endpoint === 'cos-agent' && !ending;
 }
 
 async function observeController(hooks: Hooks, context: HookContext) {

@@ -128,7 +128,16 @@ export interface SqlPort {
 
 export interface PoolerAdmin {
   show(
-    what: 'DATABASES' | 'POOLS' | 'USERS' | 'STATS' | 'CLIENTS' | 'VERSION',
+    what:
+      | 'DATABASES'
+      | 'POOLS'
+      | 'USERS'
+      | 'STATS'
+      | 'STATS_TOTALS'
+      | 'CLIENTS'
+      | 'LISTS'
+      | 'CONFIG'
+      | 'VERSION',
   ): Promise<Record<string, unknown>[]>;
   reload(): Promise<void>;
   reconnect(): Promise<void>;

@@ -13,6 +13,7 @@ describe('access to PostgreSQL', () => {
   test('the operator comes in over the socket, the application’s own users from its units', () => {
     assert.deepEqual(hbaLines(input), [
       'local all operator peer map=operator',
+      'local all monitoring peer map=monitoring',
       'local all all scram-sha-256',
       'host replication "replication" 10.0.0.1/32 scram-sha-256',
       'host all "operator" 10.0.0.1/32 scram-sha-256',
@@ -23,7 +24,7 @@ describe('access to PostgreSQL', () => {
 
   test('nobody is trusted without a password but by the kernel, and nobody from everywhere', () => {
     for (const line of hbaLines(input)) {
-      assert.match(line, /scram-sha-256$|^local all operator peer map=operator$/);
+      assert.match(line, /scram-sha-256$|^local all (operator|monitoring) peer map=\1$/);
       assert.doesNotMatch(line, /0\.0\.0\.0\/0|::\/0/);
     }
   });
@@ -32,6 +33,8 @@ describe('access to PostgreSQL', () => {
     assert.deepEqual(identLines(['a"b', 'root']), [
       'operator "a""b" operator',
       'operator "root" operator',
+      'monitoring "a""b" monitoring',
+      'monitoring "root" monitoring',
     ]);
   });
 });
