@@ -90,6 +90,28 @@ export async function postgresMajors(root = '/usr/lib/postgresql'): Promise<numb
   return majors.filter((major) => major > 0).sort((a, b) => a - b);
 }
 
+export type Availability = 'installed' | 'there' | 'absent' | 'unknown';
+
+/** What apt knows of packages; unknown while it has never fetched its lists. */
+export async function inArchive(names: readonly string[]): Promise<Record<string, Availability>> {
+  const lists = await readdir('/var/lib/apt/lists').catch(() => []);
+  const fetched = lists.some((name) => /_Packages(?:\.|$)/.test(name));
+  const { stdout } = await run('apt-cache', ['policy', ...names], { timeoutMs: 30_000 });
+  const found = Object.fromEntries(
+    stdout
+      .split(/^(?=\S)/m)
+      .map((block) => [block.slice(0, block.indexOf(':')), availability(block)]),
+  );
+  const otherwise = fetched ? 'absent' : 'unknown';
+  return Object.fromEntries(names.map((name) => [name, found[name] ?? otherwise]));
+}
+
+/** @param block what `apt-cache policy` prints of one package */
+function availability(block: string): Availability | undefined {
+  if (/^ +Installed: (?!\(none\))/m.test(block)) return 'installed';
+  return /^ +Candidate: (?!\(none\))/m.test(block) ? 'there' : undefined;
+}
+
 const POLICY = '/usr/sbin/policy-rc.d';
 const SET_ASIDE = '/usr/sbin/policy-rc.d.set-aside';
 const CREATE_CLUSTER = '/etc/postgresql-common/createcluster.d/no-main-cluster.conf';

@@ -20,6 +20,7 @@ import { etcdSteps } from './apply/etcd.ts';
 import { identitySteps } from './apply/identity.ts';
 import { machineSteps } from './apply/machine.ts';
 import { monitoringSteps } from './apply/monitoring.ts';
+import { pluginSteps } from './apply/plugins.ts';
 import { reformSteps } from './apply/reform.ts';
 import { serviceSteps } from './apply/services.ts';
 import type { Tools } from './apply/tools.ts';
@@ -34,6 +35,7 @@ import { agentCopy, commands, directories, packages, storage } from './decide/ma
 import { exporter, observability } from './decide/observability.ts';
 import { options } from './decide/options.ts';
 import { patroni, systemIdentity } from './decide/patroni.ts';
+import { plugins } from './decide/plugins.ts';
 import { secretRevisions } from './decide/secrets.ts';
 import { agentRevision, residents, services } from './decide/services.ts';
 import { status } from './decide/status.ts';
@@ -72,6 +74,7 @@ const DECIDERS: readonly Decider[] = [
   dynamic,
   rollingRestart,
   clients,
+  plugins,
   observability,
   exporter,
   secretRevisions,
@@ -108,6 +111,7 @@ export const postgresql: Charm<Snapshot, Steps, Tools> = {
     ...clusterSteps,
     ...reformSteps,
     ...clientSteps,
+    ...pluginSteps,
     ...backupSteps,
     ...monitoringSteps,
   },

@@ -14,6 +14,7 @@ import {
   type Observed,
   unknown,
 } from '../../src/charm/model/world.ts';
+import { NAMED } from '../support/named.ts';
 import type { SimEtcd } from './cluster-etcd.ts';
 import { type Bag, type SimUnit, STORAGES } from './cluster-unit.ts';
 import type { ClusterWorld } from './cluster-world.ts';
@@ -167,6 +168,7 @@ export function snapshotOf(
     },
     machine: MACHINE,
     config: { profile: 'testing' },
+    named: NAMED,
     peers: {
       relationId: 0,
       app: merged(keptApp, pending.app),

@@ -101,7 +101,7 @@ export class LoneServer {
       stanza: STANZA,
       s3: { ...s3, deleteOlderThanDays: undefined, tlsCaChain: [] },
       caFile: join(etc, 's3-ca.pem'),
-      cpus: 2,
+      processes: 2,
       blockIncrement: false,
       ...{ lock: join(own, 'lock'), spool: join(own, 'spool'), log: join(own, 'log') },
       own: { address: '127.0.0.1', data, socket },

@@ -26,6 +26,7 @@ import {
   known,
   unknown,
 } from '../../src/charm/model/world.ts';
+import { NAMED } from './named.ts';
 
 type Bag = Record<string, string>;
 
@@ -62,6 +63,7 @@ export class UnitWorld {
   leaving: string[] = [];
   others: Snapshot['peers']['others'] = [];
   config: Record<string, string | number | boolean> = { profile: 'testing' };
+  named = NAMED;
   /** What the cluster's etcd says beyond this unit, for a unit that does not found it. */
   elsewhere: { initialized: string; members: ClusterMember[] } | undefined;
   committed: Committed = {
@@ -186,6 +188,7 @@ export class UnitWorld {
         capabilities: capabilitiesOf(versions),
       },
       config: this.config,
+      named: this.named,
       peers: {
         relationId: 0,
         app: { ...from.app },
@@ -317,13 +320,8 @@ export class UnitWorld {
         this.copies = [revision];
       },
       'define-service': ({ name, spec }) => {
-        const fresh = {
-          running: false,
-          wantedUp: false,
-          loaded: undefined,
-          startedWith: [],
-          learnt: [],
-        };
+        const down = { running: false, wantedUp: false, loaded: undefined };
+        const fresh = { ...down, startedWith: [], learnt: [] };
         this.services[name] = { ...fresh, ...this.services[name], spec };
       },
       'start-supervisor': () => {

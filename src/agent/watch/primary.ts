@@ -87,7 +87,8 @@ const QUERY = `
   SELECT pg_catalog.pg_is_in_recovery() AS recovery,
     pg_catalog.current_setting('server_version') AS version,
     pg_catalog.current_setting('synchronous_standby_names') AS waits,
-    (SELECT system_identifier::text FROM pg_catalog.pg_control_system()) AS system;
+    (SELECT system_identifier::text FROM pg_catalog.pg_control_system()) AS system,
+    pg_catalog.current_setting('shared_preload_libraries') AS preloaded;
   SELECT datname AS name FROM pg_catalog.pg_database
     WHERE datallowconn AND NOT datistemplate ORDER BY 1;
   SELECT r.rolname AS name, r.rolcanlogin AS login, r.rolsuper AS superuser,
@@ -101,7 +102,12 @@ const QUERY = `
     COALESCE(pg_catalog.pg_wal_lsn_diff(
       CASE WHEN pg_catalog.pg_is_in_recovery() THEN NULL
         ELSE pg_catalog.pg_current_wal_lsn() END, replay_lsn), 0)::float8 AS lag
-    FROM pg_catalog.pg_stat_replication ORDER BY 1`;
+    FROM pg_catalog.pg_stat_replication ORDER BY 1;
+  SELECT d.datname AS name, (SELECT substr(c, strpos(c, '=') + 1)
+      FROM pg_catalog.pg_db_role_setting s, unnest(s.setconfig) c
+      WHERE s.setdatabase = d.oid AND s.setrole = 0 AND c LIKE 'pgcharm.extensions=%') AS extensions
+    FROM pg_catalog.pg_database d
+    WHERE d.datallowconn AND (NOT d.datistemplate OR d.datname = 'template1') ORDER BY 1`;
 
 interface ServerRow {
   recovery: boolean;
@@ -109,6 +115,20 @@ interface ServerRow {
   waits: string;
   system: string;
 }
+interface ServerRow {
+  recovery: boolean;
+  version: string;
+  system: string;
+  preloaded: string;
+}
+
+function listed(value: unknown): string[] {
+  return String(value ?? '')
+    .split(',')
+    .map((name) => name.trim())
+    .filter((name) => name !== '');
+}
+
 interface RoleRow {
   name: string;
   login: boolean;
@@ -124,7 +144,7 @@ async function read(
   clients: Clients,
   address: string,
 ): Promise<PrimaryView | undefined> {
-  const [server, databases, roles, standbys] = await sql.queryAll(QUERY);
+  const [server, databases, roles, standbys, recorded] = await sql.queryAll(QUERY);
   const [facts] = (server ?? []) as unknown as ServerRow[];
   if (facts === undefined || facts.recovery) return undefined;
   const rows = (roles ?? []) as unknown as RoleRow[];
@@ -142,6 +162,10 @@ async function read(
         superuser,
         memberOf: member_of,
       })),
+      extensions: Object.fromEntries(
+        (recorded ?? []).map((row) => [String(row['name']), listed(row['extensions'])]),
+      ),
+      preloaded: listed(facts.preloaded),
     },
     // Nobody with more than a client's rights comes in through the pooler.
     users: rows

@@ -17,6 +17,7 @@ import { memberOfUnit, primaryOf, probe, type Snapshot } from '../model/snapshot
 import { blocked, type Decider, type Decision, maintenance, step } from '../model/steps.ts';
 import { fileStep } from './file.ts';
 import { hasCertificate } from './identity.ts';
+import { validOptions } from './options.ts';
 
 const ENDPOINT = 's3-parameters';
 
@@ -121,6 +122,9 @@ function places(world: Snapshot): Decision[] {
 
 function wantedConfig(world: Snapshot, s3: S3Parameters): string | undefined {
   const { layout, unit, machine } = world;
+  const options = validOptions(world);
+  // While an option is refused, what is in force stays.
+  if (options === undefined) return world.files[layout.pgbackrestConfig];
   if (unit.address === undefined || layout.data === undefined || !hasCertificate(world)) {
     return undefined;
   }
@@ -134,7 +138,7 @@ function wantedConfig(world: Snapshot, s3: S3Parameters): string | undefined {
     stanza: stanzaOf(world),
     s3,
     caFile: s3.tlsCaChain.length === 0 ? undefined : layout.s3Ca,
-    cpus: machine.cpus,
+    processes: options.backupProcesses ?? Math.max(1, Math.min(8, Math.floor(machine.cpus))),
     blockIncrement: machine.capabilities.blockIncrement,
     lock: `${own}/lock`,
     spool: `${own}/spool`,

@@ -2,12 +2,14 @@
  * Says when an option holds what it cannot hold. The finding names the option, the value and what
  * is allowed; as long as it stands, whoever renders configuration keeps what is in force.
  */
-import { type Options, parseOptions } from '../model/options.ts';
+import { readOptions } from '../model/option-rules.ts';
+import type { Limits } from '../model/option-values.ts';
+import type { Options, ParsedOptions } from '../model/options.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import { blocked, type Decider } from '../model/steps.ts';
 
 export const options: Decider = (world) => {
-  const parsed = parseOptions(world.config, world.machine.memoryBytes);
+  const parsed = read(world);
   if (parsed.ok) return [];
   const { option, value, allowed } = parsed;
   return [blocked('option-invalid', `option ${option}: ${shown(value)} is not ${allowed}`)];
@@ -15,8 +17,21 @@ export const options: Decider = (world) => {
 
 /** The options in force, or undefined while a value is refused and nothing may be applied. */
 export function validOptions(world: Snapshot): Options | undefined {
-  const parsed = parseOptions(world.config, world.machine.memoryBytes);
+  const parsed = read(world);
   return parsed.ok ? parsed.options : undefined;
+}
+
+function read(world: Snapshot): ParsedOptions {
+  return readOptions(world.config, limitsOf(world));
+}
+
+function limitsOf({ machine, named }: Snapshot): Limits {
+  return {
+    memoryBytes: machine.memoryBytes,
+    cpus: machine.cpus,
+    postgres: machine.packages.postgres?.major,
+    has: (what, name) => named[what].includes(name),
+  };
 }
 
 /** A status is one line that people read: what they typed, but no more of it than helps. */

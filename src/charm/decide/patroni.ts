@@ -26,6 +26,7 @@ import { archiver } from './backup.ts';
 import { fileStep } from './file.ts';
 import { hasCertificate } from './identity.ts';
 import { validOptions } from './options.ts';
+import { preloadLibraries } from './plugins.ts';
 
 export const patroni: Decider = (world) => {
   const text = wantedConfig(world);
@@ -74,6 +75,7 @@ export function wantedConfig(world: Snapshot): string | undefined {
     peerNetworks: peerNetworks(world),
     founds: systemIdentifier(world) === undefined && mayFound(world),
     archiveCommand: archiver(world),
+    preload: preloadLibraries(world, options),
   });
 }
 
@@ -124,12 +126,24 @@ function reload(loaded: string | undefined, text: string): Decision[] {
 
 function start(world: Snapshot, wantedUp: boolean): Decision[] {
   if (isRestoring(world)) return [maintenance('restoring', 'restoring backup')];
+  if (world.data.beforeRestore === true) return holdDown(world, wantedUp);
   const obstacle = obstacleToStart(world);
   if (obstacle !== undefined) return [obstacle];
   if (wantedUp) return [];
   // Stopped on purpose, and perhaps for a restore: only the agent knows whether one is at work.
   if (!world.agent.known && world.data.systemIdentifier !== undefined) return [];
   return [step('start-service', { name: 'patroni' }, 'the unit can hold its member')];
+}
+
+/**
+ * What lies in the place of the data may be half of a restore that has failed since. The agent
+ * knows, puts it right and starts Patroni; until then a supervisor that comes up must not.
+ */
+function holdDown(world: Snapshot, wantedUp: boolean): Decision[] {
+  const why = 'a restore ended while this unit was away';
+  const stop =
+    wantedUp && !world.supervised ? [step('stop-service', { name: 'patroni' }, why)] : [];
+  return [...stop, maintenance('restoring', 'restoring backup')];
 }
 
 /** The agents stop and start members themselves while they restore. */

@@ -3,8 +3,23 @@
  *
  * Nothing is ever corrected or clamped in silence. A value outside its range refuses the whole
  * configuration, naming the option, the value and what is allowed, so that nothing half-valid is
- * applied. An option without a value leaves its setting to `parameters.ts`.
+ * applied. What several options may hold together stands in `option-rules.ts`.
  */
+import {
+  ANY_MACHINE,
+  allowedOf,
+  boolean,
+  choice,
+  integer,
+  isAllowed,
+  type Limits,
+  type RawValue,
+  rendered,
+  type ValueKind,
+} from './option-values.ts';
+import { PARAMETER_OPTIONS, type ParameterOption, parameterOf } from './parameter-options.ts';
+import { PLUGINS, pluginOption } from './plugins.ts';
+
 export type Profile = 'production' | 'testing';
 export type FailoverProfile = 'fast' | 'balanced' | 'safe';
 export type PoolerMode = 'session' | 'transaction';
@@ -17,12 +32,22 @@ export interface Options {
   synchronousNodeCount: 'all' | 'majority' | number;
   synchronousModeStrict: boolean;
   poolerMode: PoolerMode;
-  /** How long, and how many at one pooler, clients wait for a new primary; undefined: any number. */
+  /** For a new primary: how long clients wait in the pooler, and how many of one pooler may. */
   failoverWait: { seconds: number; clients: number | undefined };
   maxConnections: number | undefined;
   failoverProfile: FailoverProfile;
-  /** PostgreSQL parameters that were set, by their own names, in the unit each parameter has. */
-  parameters: Readonly<Record<string, number>>;
+  /** Bytes that a replica may lack and still take over. */
+  maximumLagOnFailover: number;
+  /** Processes of one backup or restore; undefined: by the processors. */
+  backupProcesses: number | undefined;
+  /** Libraries that PostgreSQL loads at its start, beside those that plugins need. */
+  preloadLibraries: readonly string[];
+  /** Names of the plugins that shall be in every database, ascending. */
+  plugins: readonly string[];
+  /** URI of the secret with the passwords of system users. */
+  systemUsers: string | undefined;
+  /** PostgreSQL parameters by their own names, as its configuration writes them. */
+  parameters: Readonly<Record<string, string | number>>;
 }
 
 export interface RefusedOption {
@@ -35,67 +60,38 @@ export interface RefusedOption {
 }
 export type ParsedOptions = { ok: true; options: Options } | RefusedOption;
 
-type Raw = Readonly<Record<string, string | number | boolean>>;
+export type RawOptions = Readonly<Record<string, RawValue>>;
 
-const INT_MAX = 2_147_483_647;
-
-/** Options that set a PostgreSQL parameter: its name and its range, in the parameter's unit. */
-export const PARAMETER_OPTIONS: Readonly<
-  Record<string, { parameter: string; min: number; max: number }>
-> = {
-  'connection-authentication-timeout': { parameter: 'authentication_timeout', min: 1, max: 600 },
-  'connection-statement-timeout': { parameter: 'statement_timeout', min: 0, max: INT_MAX },
-  'memory-maintenance-work-mem': { parameter: 'maintenance_work_mem', min: 1024, max: INT_MAX },
-  'memory-max-prepared-transactions': {
-    parameter: 'max_prepared_transactions',
-    min: 0,
-    max: 262_143,
-  },
-  'memory-shared-buffers': { parameter: 'shared_buffers', min: 16, max: 1_073_741_823 },
-  'memory-temp-buffers': { parameter: 'temp_buffers', min: 100, max: 1_073_741_823 },
-  'memory-work-mem': { parameter: 'work_mem', min: 64, max: INT_MAX },
-};
-
-/** PostgreSQL counts buffers in blocks. */
-export const BLOCK_BYTES = 8192;
-/** Above this share of memory PostgreSQL and the kernel's cache only displace each other. */
-export const SHARED_BUFFERS_LIMIT = 0.4;
-
-/**
- * @param raw values as `config-get` gives them; an option that is absent has no value
- * @param memoryBytes what the machine gives; bounds `memory-shared-buffers` (default: no bound)
- */
-export function parseOptions(raw: Raw, memoryBytes = Number.POSITIVE_INFINITY): ParsedOptions {
-  const reader = new OptionReader(raw);
+/** @param raw values as `config-get` gives them; an option that is absent has no value */
+export function parseOptions(raw: RawOptions, limits: Limits = ANY_MACHINE): ParsedOptions {
+  const reader = new OptionReader(raw, limits);
   const options: Options = {
     profile: reader.choice('profile', ['production', 'testing'], 'production'),
     profileLimitMemoryMib: reader.integer('profile-limit-memory', 128, 9_999_999),
     synchronousNodeCount: reader.nodeCount('synchronous-node-count'),
     synchronousModeStrict: reader.boolean('synchronous-mode-strict', true),
     poolerMode: reader.choice('pooler-mode', ['session', 'transaction'], 'session'),
-    // PgBouncer itself drops a login that has waited for 60 s.
     failoverWait: {
+      // A minute is what clients wait for a login at most; the pooler must answer before.
       seconds: reader.integer('failover-wait-seconds', 0, 55) ?? 30,
       clients: reader.integer('failover-wait-clients', 1, 1_000_000),
     },
-    // PostgreSQL's own ceiling is far higher; its wal senders and reserved slots need a floor.
-    maxConnections: reader.integer('experimental-max-connections', 20, 262_143),
+    // Patroni quietly takes its own value for fewer than 25.
+    maxConnections: reader.integer('experimental-max-connections', 25, 262_143),
     failoverProfile: reader.choice('failover-profile', ['fast', 'balanced', 'safe'], 'balanced'),
+    maximumLagOnFailover: reader.integer(LAG_OPTION, 0, Number.MAX_SAFE_INTEGER) ?? 1_048_576,
+    backupProcesses: reader.integer('backup-process-max', 1, 999),
+    preloadLibraries: reader.libraries('instance-preload-libraries'),
+    plugins: Object.keys(PLUGINS)
+      .filter((name) => reader.boolean(pluginOption(name), false))
+      .sort(),
+    systemUsers: reader.secret('system-users'),
     parameters: reader.parameters(),
   };
-  const refused = reader.refused ?? tooManyBuffers(options, memoryBytes);
-  return refused ?? { ok: true, options };
+  return reader.refused ?? { ok: true, options };
 }
 
-function tooManyBuffers(options: Options, memoryBytes: number): RefusedOption | undefined {
-  const blocks = options.parameters['shared_buffers'];
-  if (blocks === undefined) return undefined;
-  const usable = usableMemory(memoryBytes, options);
-  const most = Math.floor((usable * SHARED_BUFFERS_LIMIT) / BLOCK_BYTES);
-  if (blocks <= most) return undefined;
-  const allowed = `at most ${most} blocks of 8 KiB, 40% of the unit's memory`;
-  return { ok: false, option: 'memory-shared-buffers', value: String(blocks), allowed };
-}
+const LAG_OPTION = 'durability-maximum-lag-on-failover';
 
 /** Bytes to plan with: what the machine gives, or `profile-limit-memory` where that is less. */
 export function usableMemory(memoryBytes: number, options: Options): number {
@@ -105,33 +101,25 @@ export function usableMemory(memoryBytes: number, options: Options): number {
 
 /** Reads one option after the other and keeps the first that is refused. */
 class OptionReader {
-  readonly #raw: Raw;
+  readonly #raw: RawOptions;
+  readonly #limits: Limits;
   refused: RefusedOption | undefined;
 
-  constructor(raw: Raw) {
+  constructor(raw: RawOptions, limits: Limits) {
     this.#raw = raw;
+    this.#limits = limits;
   }
 
   choice<T extends string>(option: string, choices: readonly T[], fallback: T): T {
-    const value = this.#raw[option];
-    if (value === undefined) return fallback;
-    const chosen = choices.find((choice) => choice === value);
-    return chosen ?? this.#refuse(option, `one of ${choices.join(', ')}`, fallback);
+    return (this.#value(option, choice(...choices)) as T | undefined) ?? fallback;
   }
 
   boolean(option: string, fallback: boolean): boolean {
-    const value = this.#raw[option];
-    if (value === undefined) return fallback;
-    return typeof value === 'boolean' ? value : this.#refuse(option, 'true or false', fallback);
+    return (this.#value(option, boolean) as boolean | undefined) ?? fallback;
   }
 
   integer(option: string, min: number, max: number): number | undefined {
-    const value = this.#raw[option];
-    if (value === undefined) return undefined;
-    if (typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max) {
-      return value;
-    }
-    return this.#refuse(option, `an integer from ${min} to ${max}`, undefined);
+    return this.#value(option, integer(min, max)) as number | undefined;
   }
 
   nodeCount(option: string): Options['synchronousNodeCount'] {
@@ -139,21 +127,60 @@ class OptionReader {
     if (value === undefined) return 'all';
     if (value === 'all' || value === 'majority') return value;
     if (typeof value === 'string' && /^[1-9]\d{0,2}$/.test(value)) return Number(value);
-    return this.#refuse(option, 'all, majority, or an integer from 1 to 999', 'all');
+    this.#refuse(option, 'all, majority, or an integer from 1 to 999');
+    return 'all';
   }
 
-  parameters(): Record<string, number> {
-    const set: Record<string, number> = {};
-    for (const [option, { parameter, min, max }] of Object.entries(PARAMETER_OPTIONS)) {
-      const value = this.integer(option, min, max);
-      if (value !== undefined) set[parameter] = value;
+  libraries(option: string): string[] {
+    const value = this.#raw[option];
+    if (value === undefined || value === '') return [];
+    const names = String(value).split(',');
+    const fit = (name: string) => /^[a-z0-9_]+$/.test(name) && this.#limits.has('library', name);
+    if (typeof value === 'string' && names.every(fit)) return names;
+    this.#refuse(option, "libraries of the unit's PostgreSQL, separated by commas");
+    return [];
+  }
+
+  secret(option: string): string | undefined {
+    const value = this.#raw[option];
+    if (value === undefined) return undefined;
+    if (typeof value === 'string' && /^secret:[a-z0-9/:-]+$/.test(value)) return value;
+    this.#refuse(option, 'the URI of a secret');
+    return undefined;
+  }
+
+  parameters(): Record<string, string | number> {
+    const set: Record<string, string | number> = {};
+    for (const [option, entry] of Object.entries(PARAMETER_OPTIONS)) {
+      const value = this.#parameter(option, entry);
+      if (value !== undefined) set[parameterOf(option, entry)] = value;
     }
     return set;
   }
 
-  #refuse<T>(option: string, allowed: string, fallback: T): T {
+  #parameter(option: string, entry: ParameterOption): string | number | undefined {
+    const raw = this.#value(option, entry.value) ?? entry.unset;
+    if (raw === undefined || raw === '') return undefined;
+    const { postgres: major } = this.#limits;
+    const { from = 0, until = Number.POSITIVE_INFINITY } = entry;
+    if (major !== undefined && (major < from || major > until)) {
+      const since = major < from ? `from ${from} on` : `up to ${until}`;
+      this.#refuse(option, `something that PostgreSQL ${major} knows: it is there ${since}`);
+      return undefined;
+    }
+    return rendered(entry.value, raw);
+  }
+
+  #value(option: string, kind: ValueKind): RawValue | undefined {
+    const value = this.#raw[option];
+    if (value === undefined) return undefined;
+    if (isAllowed(kind, value, this.#limits)) return value;
+    this.#refuse(option, allowedOf(kind, this.#limits));
+    return undefined;
+  }
+
+  #refuse(option: string, allowed: string): void {
     this.refused ??= { ok: false, option, value: String(this.#raw[option]), allowed };
-    return fallback;
   }
 }
 

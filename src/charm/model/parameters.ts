@@ -5,7 +5,8 @@
  * What must be equal on every member stands in `cluster` and goes through Patroni's dynamic
  * configuration; what follows the unit's own machine stands in `local`.
  */
-import { BLOCK_BYTES, type Options, usableMemory } from './options.ts';
+import { type Options, usableMemory } from './options.ts';
+import { PARAMETER_OPTIONS, parameterOf } from './parameter-options.ts';
 
 export interface Machine {
   cpus: number;
@@ -15,13 +16,15 @@ export interface Machine {
 
 export interface Sizes {
   /** Equal on every member: PostgreSQL refuses a standby with less than its primary has. */
-  cluster: Readonly<Record<string, number>>;
+  cluster: Readonly<Record<string, number | string>>;
   /** This unit's own; a value with a unit is text. */
   local: Readonly<Record<string, number | string>>;
   pooler: { maxClientConnections: number; poolSize: number };
 }
 
 const KIB = 1024;
+/** PostgreSQL counts buffers in blocks. */
+const BLOCK_BYTES = 8192;
 const MIB = 1024 * KIB;
 const GIB = 1024 * MIB;
 
@@ -30,36 +33,45 @@ const SLOTS = 25;
 /** Superuser sessions: agent, Patroni and an operator must get in when clients have taken all. */
 const RESERVED = 10;
 
+/** Parameters that Patroni takes from the shared configuration only. */
+const SHARED: ReadonlySet<string> = new Set(
+  Object.entries(PARAMETER_OPTIONS)
+    .filter(([, entry]) => entry.shared)
+    .map(([option, entry]) => parameterOf(option, entry)),
+);
+
 export function sizesOf(machine: Machine, options: Options): Sizes {
   const cpus = Math.max(1, Math.floor(machine.cpus));
   const memory = usableMemory(machine.memoryBytes, options);
   const maxConnections = options.maxConnections ?? Math.max(4 * cpus, 100);
-  const set = options.parameters;
+  const workers = Number(options.parameters['max_worker_processes'] ?? Math.min(8, 2 * cpus));
+  const set = Object.entries(options.parameters);
   return {
     cluster: {
       max_connections: maxConnections,
       superuser_reserved_connections: RESERVED,
-      max_worker_processes: Math.min(8, 2 * cpus),
-      max_prepared_transactions: set['max_prepared_transactions'] ?? 0,
-      max_locks_per_transaction: 64,
+      max_worker_processes: workers,
       max_wal_senders: SLOTS,
       max_replication_slots: SLOTS,
+      ...Object.fromEntries(set.filter(([name]) => SHARED.has(name))),
     },
     local: {
-      ...(options.profile === 'testing' ? testing(cpus) : production(cpus, memory)),
-      authentication_timeout: set['authentication_timeout'] ?? 60,
-      statement_timeout: set['statement_timeout'] ?? 0,
-      ...given(set),
+      ...(options.profile === 'testing' ? testing(workers) : production(cpus, memory, workers)),
+      // What the operator set stands above every profile.
+      ...Object.fromEntries(set.filter(([name]) => !SHARED.has(name))),
     },
     pooler: poolerSizes(cpus, maxConnections),
   };
 }
 
 /** A machine of its own: a quarter for shared buffers, the rest is the kernel's cache. */
-function production(cpus: number, memory: number): Record<string, number | string> {
+function production(
+  cpus: number,
+  memory: number,
+  workers: number,
+): Record<string, number | string> {
   // Beyond 32 GiB the buffer mapping costs more than the kernel's cache would.
   const sharedBuffers = within(memory / 4, 32 * MIB, 32 * GIB);
-  const parallel = Math.min(8, 2 * cpus);
   return {
     shared_buffers: blocks(sharedBuffers),
     effective_cache_size: blocks(Math.max(memory - sharedBuffers, sharedBuffers)),
@@ -70,14 +82,14 @@ function production(cpus: number, memory: number): Record<string, number | strin
     wal_buffers: blocks(within(sharedBuffers / 32, 1 * MIB, 16 * MIB)),
     min_wal_size: mib(within(memory / 16, 256 * MIB, 2 * GIB)),
     max_wal_size: mib(within(memory / 4, 1 * GIB, 16 * GIB)),
-    max_parallel_workers: parallel,
-    max_parallel_workers_per_gather: within(Math.floor(cpus / 2), 1, 4),
-    max_parallel_maintenance_workers: within(Math.floor(cpus / 2), 1, 4),
+    max_parallel_workers: workers,
+    max_parallel_workers_per_gather: within(Math.floor(cpus / 2), 1, Math.min(4, workers)),
+    max_parallel_maintenance_workers: within(Math.floor(cpus / 2), 1, Math.min(4, workers)),
   };
 }
 
 /** Three units beside everything else on one small machine. */
-function testing(cpus: number): Record<string, number | string> {
+function testing(workers: number): Record<string, number | string> {
   return {
     shared_buffers: blocks(32 * MIB),
     effective_cache_size: blocks(128 * MIB),
@@ -87,24 +99,10 @@ function testing(cpus: number): Record<string, number | string> {
     wal_buffers: blocks(1 * MIB),
     min_wal_size: mib(80 * MIB),
     max_wal_size: mib(256 * MIB),
-    max_parallel_workers: Math.min(4, 2 * cpus),
+    max_parallel_workers: Math.min(4, workers),
     max_parallel_workers_per_gather: 1,
     max_parallel_maintenance_workers: 1,
   };
-}
-
-/** Memory parameters that the operator set stand above every profile. */
-function given(set: Readonly<Record<string, number>>): Record<string, number | string> {
-  const own: Record<string, number | string> = {};
-  for (const name of ['shared_buffers', 'temp_buffers']) {
-    const value = set[name];
-    if (value !== undefined) own[name] = blocks(value * BLOCK_BYTES);
-  }
-  for (const name of ['maintenance_work_mem', 'work_mem']) {
-    const value = set[name];
-    if (value !== undefined) own[name] = `${value}kB`;
-  }
-  return own;
 }
 
 /**

@@ -8,6 +8,7 @@
 import { render } from './etcd-config.ts';
 import { inUrl } from './etcd-facts.ts';
 import { hbaLines, identLines } from './hba.ts';
+import type { Tree } from './merge.ts';
 import { FAILOVER_CLOCKS, type Options, synchronousNodes } from './options.ts';
 import { sizesOf } from './parameters.ts';
 import type { Snapshot } from './snapshot.ts';
@@ -33,6 +34,8 @@ export interface PatroniInput {
   founds: boolean;
   /** What archives a WAL file; undefined: nothing does. */
   archiveCommand: string | undefined;
+  /** Libraries that PostgreSQL loads when it starts. */
+  preload: readonly string[];
 }
 
 /** What Patroni keeps in etcd for all members, in full. */
@@ -43,7 +46,7 @@ export function dynamicConfig(world: Snapshot, options: Options): Record<string,
   return {
     ...clocks,
     ttl: Math.max(clocks.ttl, world.machine.capabilities.minimumTtlSeconds),
-    maximum_lag_on_failover: 1_048_576,
+    maximum_lag_on_failover: options.maximumLagOnFailover,
     max_timelines_history: 50,
     failsafe_mode: true,
     synchronous_mode: true,
@@ -76,10 +79,6 @@ const FIXED_PARAMETERS: Readonly<Record<string, string | number>> = {
   wal_log_hints: 'on',
   hot_standby: 'on',
   archive_mode: 'on',
-  wal_keep_size: '512MB',
-  password_encryption: 'scram-sha-256',
-  shared_preload_libraries: 'pg_stat_statements',
-  timezone: 'UTC',
   log_timezone: 'UTC',
   lc_messages: 'C.UTF-8',
   // Standard error goes through Patroni to a bounded log.
@@ -87,11 +86,8 @@ const FIXED_PARAMETERS: Readonly<Record<string, string | number>> = {
   log_destination: 'stderr',
   log_line_prefix: '%m [%p] user=%u,db=%d,app=%a,client=%h ',
   log_checkpoints: 'on',
-  log_lock_waits: 'on',
   log_recovery_conflict_waits: 'on',
   log_replication_commands: 'on',
-  log_autovacuum_min_duration: 60_000,
-  log_temp_files: 1024,
 };
 
 /** The text of patroni.yaml, or undefined while something it needs is not there yet. */
@@ -154,7 +150,7 @@ export function patroniConfig(world: Snapshot, input: PatroniInput): string | un
         rewind: login('rewind'),
       },
       parameters: {
-        ...sizesOf(machine, input.options).local,
+        ...localParameters(world, input),
         unix_socket_directories: layout.run,
         archive_command: input.archiveCommand ?? '/bin/true',
       },
@@ -163,6 +159,28 @@ export function patroniConfig(world: Snapshot, input: PatroniInput): string | un
     },
   });
 }
+
+/** A first primary that only reads could not set itself up: it gets these with the next event. */
+const NOT_TO_FOUND_WITH = ['default_transaction_read_only'];
+
+function localParameters({ machine }: Snapshot, input: PatroniInput): Tree {
+  const { local } = sizesOf(machine, input.options);
+  const given = Object.entries(local).filter(
+    ([name]) => !input.founds || !NOT_TO_FOUND_WITH.includes(name),
+  );
+  return {
+    ...Object.fromEntries(given),
+    shared_preload_libraries: input.preload.join(','),
+    ...(input.preload.includes('pgaudit') ? AUDIT : {}),
+  };
+}
+
+/** What is audited, on every member: the reference's choice. */
+const AUDIT = {
+  'pgaudit.log': 'ROLE,DDL,MISC,MISC_SET',
+  'pgaudit.log_client': 'off',
+  'pgaudit.log_parameter': 'off',
+};
 
 /** Client URLs of etcd in the text of a patroni.yaml. */
 export function etcdHostsOf(text: string): string[] {

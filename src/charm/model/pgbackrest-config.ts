@@ -10,7 +10,8 @@ export interface PgBackRestInput {
   s3: S3Parameters;
   /** PEM file of the store's CA; undefined: the system's. */
   caFile: string | undefined;
-  cpus: number;
+  /** Of one backup or restore. */
+  processes: number;
   /** This pgBackRest can store changed blocks only. */
   blockIncrement: boolean;
   /** Own directories of the unit: its locks, its queue of WAL and its logs are nobody else's. */
@@ -42,7 +43,6 @@ const KEEP_DAYS = 9_999_999;
 export function pgbackrestConfig(input: PgBackRestInput): string {
   const { s3, own } = input;
   const endpoint = new URL(s3.endpoint);
-  const processes = Math.max(1, Math.min(8, Math.floor(input.cpus)));
   const global = {
     'repo1-type': 's3',
     'repo1-path': s3.path === '' ? '/' : s3.path,
@@ -61,10 +61,17 @@ export function pgbackrestConfig(input: PgBackRestInput): string {
     'repo1-bundle': 'y',
     ...(input.blockIncrement ? { 'repo1-block': 'y' } : {}),
     'compress-type': 'zst',
-    'process-max': String(processes),
+    'process-max': String(input.processes),
     'start-fast': 'y',
     // Resuming a backup that another unit began compares files that are not the same.
     resume: 'n',
+    // A unit that dies in the middle of a backup is given up after a minute where its machine is
+    // gone, and after ten where it does not answer; the defaults wait for half an hour.
+    'tcp-keep-alive-idle': '30',
+    'tcp-keep-alive-interval': '10',
+    'tcp-keep-alive-count': '3',
+    'db-timeout': '600',
+    'protocol-timeout': '630',
     'archive-async': 'y',
     'archive-push-queue-max': QUEUE_MAX,
     'lock-path': input.lock,

@@ -19,6 +19,8 @@ export interface Snapshot {
   readonly unit: UnitFacts;
   readonly machine: MachineFacts;
   readonly config: ConfigValues;
+  /** What options name, where the machine has it: time zones, locales, libraries. */
+  readonly named: NamedThings;
   readonly peers: PeerFacts;
   /** Content of `database-peers.<app>.app`; undefined until the first leader has made it. */
   readonly appSecret: OwnedSecret | undefined;
@@ -94,6 +96,17 @@ export interface MachineFacts {
   readonly capabilities: Capabilities;
 }
 
+export interface NamedThings {
+  readonly 'time-zone': readonly string[];
+  readonly locale: readonly string[];
+  /** Libraries that PostgreSQL can load, by their names without directory and ending. */
+  readonly library: readonly string[];
+  /** Extensions that CREATE EXTENSION finds. */
+  readonly extension: readonly string[];
+  /** Packages of enabled plugins that are not installed, with what apt says of each. */
+  readonly archive: Readonly<Record<string, 'installed' | 'there' | 'absent' | 'unknown'>>;
+}
+
 export interface Packages {
   /** Names of Debian packages that are missing. */
   readonly missing: readonly string[];
@@ -144,6 +157,8 @@ export interface Relation {
 }
 
 export interface DataFacts {
+  /** Data of before a restore lie beside their place (`main.before-<id>`); left out: none do. */
+  readonly beforeRestore?: boolean;
   /** `<data>/<major>/main` exists and holds a control file. */
   readonly systemIdentifier: string | undefined;
   /** The directory holds something, but no control file. */

@@ -61,6 +61,8 @@ export interface Steps {
   'open-ports': { ports: number[] };
   /** The role that reads statistics and nothing else. */
   'ensure-monitoring-role': Record<string, never>;
+  /** Creates and drops extensions of one database, and records there which plugins have put. */
+  'set-extensions': { database: string; create: string[]; drop: string[]; recorded: string[] };
   'add-learner': { member: string; peerUrl: string };
   'promote-learner': { member: string; id: string };
   'remove-voter': { member: string; id: string };

@@ -78,6 +78,10 @@ export interface DatabaseView {
   databases: string[];
   /** Roles with what they are members of. */
   roles: { name: string; login: boolean; superuser: boolean; memberOf: string[] }[];
+  /** Extensions that plugins have put into each database, by its own record; template1 as well. */
+  extensions: Record<string, string[]>;
+  /** Libraries that the primary has loaded at its start. */
+  preloaded: string[];
 }
 export interface LocalView {
   role: 'primary' | 'replica';

@@ -12,6 +12,7 @@ import { unknown } from '../model/world.ts';
 import { agentClient } from '../workload/agent.ts';
 import { observeCertificate, observeData, observeDirectories, observeFiles } from './files.ts';
 import { baseOf, observeMachine } from './machine.ts';
+import { observeNamed } from './named.ts';
 import { observePeers } from './peers.ts';
 import { observePrograms } from './programs.ts';
 import { observeRelationSecrets, observeRelations } from './relations.ts';
@@ -25,18 +26,20 @@ export async function observe(hooks: Hooks, context: HookContext): Promise<Snaps
   ]);
   const { peers, storages, ...said } = controller;
   const layout = layoutOf(base, storages, machine.packages.postgres?.major);
-  const [directories, files, data, services, program, agent, relationSecrets] = await Promise.all([
-    observeDirectories(layout),
-    observeFiles(layout),
-    observeData(layout),
-    observeServices(layout, context),
-    observePrograms(layout, context, said.relations.some(isWatched)),
-    // Without its socket there is no agent to ask, as before the first start.
-    said.unit.address === undefined
-      ? unknown('the unit has no address yet')
-      : agentClient(layout.agentSocket).world(),
-    observeRelationSecrets(hooks, said.unit.isLeader ? said.relations : []),
-  ]);
+  const [named, directories, files, data, services, program, agent, relationSecrets] =
+    await Promise.all([
+      observeNamed(said.config, machine.packages.postgres),
+      observeDirectories(layout),
+      observeFiles(layout),
+      observeData(layout),
+      observeServices(layout, context),
+      observePrograms(layout, context, said.relations.some(isWatched)),
+      // Without its socket there is no agent to ask, as before the first start.
+      said.unit.address === undefined
+        ? unknown('the unit has no address yet')
+        : agentClient(layout.agentSocket).world(),
+      observeRelationSecrets(hooks, said.unit.isLeader ? said.relations : []),
+    ]);
   return {
     event: eventFacts(context),
     model: context.model,
@@ -45,6 +48,7 @@ export async function observe(hooks: Hooks, context: HookContext): Promise<Snaps
     peers,
     storages,
     ...said,
+    named,
     relationSecrets,
     certificate: observeCertificate(said.appSecret, said.unitSecret),
     directories,

@@ -117,7 +117,7 @@ describe('configuration', () => {
       tlsCaChain: [],
     },
     caFile: '/b/ca.pem',
-    cpus: 2,
+    processes: 2,
     blockIncrement: false,
     lock: '/b/lock',
     spool: '/b/spool',

@@ -75,6 +75,24 @@ test('what the operator sets stands above the profile, in the unit of the option
   assert.equal(cluster['max_prepared_transactions'], 5);
 });
 
+test("what Patroni takes for all members alone is shared, everything else is the unit's", () => {
+  const raw = {
+    'durability-wal-keep-size': 64,
+    'instance-max-locks-per-transaction': 100,
+    'cpu-max-worker-processes': '4',
+    'durability-max-wal-size': 2048,
+    'vacuum-autovacuum-max-workers': 2,
+  };
+  const { local, cluster } = sizes(2, 8 * GIB, raw);
+  assert.partialDeepStrictEqual(cluster, {
+    wal_keep_size: '64MB',
+    max_locks_per_transaction: 100,
+    max_worker_processes: 4,
+  });
+  assert.partialDeepStrictEqual(local, { max_wal_size: '2048MB', autovacuum_max_workers: 2 });
+  for (const name of Object.keys(cluster)) assert.ok(!(name in local), name);
+});
+
 test('on every machine the sizes fit into it and into what PostgreSQL accepts', () => {
   const cpus = fc.integer({ min: 1, max: 256 });
   const mib = fc.integer({ min: 256, max: 4 * 1024 * 1024 });
@@ -87,7 +105,7 @@ test('on every machine the sizes fit into it and into what PostgreSQL accepts', 
       assert.ok(bytes(local['wal_buffers']) <= bytes(local['shared_buffers']));
       assert.ok(bytes(local['min_wal_size']) < bytes(local['max_wal_size']));
       assert.ok(bytes(local['effective_cache_size']) >= bytes(local['shared_buffers']));
-      const connections = cluster['max_connections'] ?? 0;
+      const connections = Number(cluster['max_connections']);
       assert.ok(pooler.poolSize >= 1 && pooler.poolSize * 2 <= connections);
     }),
   );

@@ -46,9 +46,17 @@ function withRoles(world: Snapshot, memberOf: string[] | undefined): Snapshot {
   assert.ok(world.agent.known);
   const monitoring = { name: 'monitoring', login: true, superuser: false };
   const roles = memberOf === undefined ? [] : [{ ...monitoring, memberOf }];
-  const database = { systemIdentifier: '1', serverVersion: '15.18', databases: [], roles };
+  const database = {
+    systemIdentifier: '1',
+    serverVersion: '15.18',
+    databases: [],
+    roles,
+    ...NO_PLUGINS,
+  };
   return { ...world, agent: known({ ...world.agent.value, database: known(database) }) };
 }
+
+const NO_PLUGINS = { extensions: {}, preloaded: [] };
 
 const kinds = (decisions: ReturnType<typeof exporter>) =>
   decisions.map((each) => (each.type === 'step' ? each.kind : each.code));
