@@ -1,5 +1,5 @@
 /**
- * The monitoring charm, event by event, with a real Prometheus under a real supervisor; only the
+ * The monitoring charm, event by event, with real programs under a real supervisor; only the
  * hook tools are fake. One deployment for the whole file: each test goes on where the last ended.
  */
 import assert from 'node:assert/strict';
@@ -27,6 +27,9 @@ import {
 const address = `127.${randomInt(1, 250)}.${randomInt(1, 250)}.9`;
 const sound: RuleGroup = { name: 'own', rules: [{ alert: 'Down', expr: 'up{%%topology%%} == 0' }] };
 const unsound: RuleGroup = { name: 'own', rules: [{ alert: 'Down', expr: 'up{ ==' }] };
+/** As the fake hook tools name the model. */
+const MODEL_UUID = '5f1a3c1e-0000-4000-8000-000000000001';
+const scraping = (count: number) => `scraping ${count} targets; see http://${address}:9090`;
 /** A unit of the charm in a directory of its own, and two units with metrics beside it. */
 class Rig {
   readonly dir: string;
@@ -83,11 +86,15 @@ class Rig {
     return (await this.services.state('prometheus'))?.pid;
   }
 
-  /** The action's results, once they say what is expected. */
-  async targets(expect: (results: Record<string, string>) => boolean) {
+  targets(expect: (results: Record<string, string>) => boolean) {
+    return this.results('targets', expect);
+  }
+
+  /** An action's results, once they say what is expected. */
+  async results(action: string, expect: (results: Record<string, string>) => boolean) {
     const results = await poll(
       async () => {
-        await this.event('targets', { action: true });
+        await this.event(action, { action: true });
         return expect(this.state.action.results) ? this.state.action.results : undefined;
       },
       { timeoutMs: 40_000, everyMs: 300 },
@@ -113,7 +120,7 @@ function hostOf(last: string): string {
 
 function offer(app: string, unit: string, groups: RuleGroup[] = [sound]): Record<string, string> {
   const host = hostOf(String(20 + Number(unit.split('/')[1])));
-  const topology = { model: 'main', modelUuid: '5f1a3c1e-0000', app, charm: app };
+  const topology = { model: 'main', modelUuid: MODEL_UUID, app, charm: app };
   const targets = [`${host}:9188`];
   const job = { job_name: 'agent', metrics_path: '/metrics', static_configs: [{ targets }] };
   return cosAgentData(topology, { jobs: [job], groups });
@@ -134,7 +141,7 @@ describe('monitoring', async () => {
     await rig.event('config-changed');
     assert.equal(rig.state.status.status, 'active');
     assert.match(rig.state.status.message, /nothing to scrape/);
-    assert.deepEqual(rig.state.ports, ['9090/tcp']);
+    assert.deepEqual(rig.state.ports, ['9090/tcp', '9093/tcp']);
     assert.ok(
       await poll(async () => ((await isReady(address)) ? true : undefined), { timeoutMs: 30_000 }),
     );
@@ -152,7 +159,7 @@ describe('monitoring', async () => {
     const pid = await rig.pid();
     rig.relate('postgresql', 2);
     await rig.event('metrics-relation-changed', { relation: { endpoint: 'metrics', id: 1 } });
-    assert.deepEqual(rig.state.status, { status: 'active', message: 'scraping 2 targets' });
+    assert.deepEqual(rig.state.status, { status: 'active', message: scraping(2) });
     const results = await rig.targets((now) => now['up'] === '2');
     assert.equal(results['total'], '2');
     assert.match(
@@ -183,7 +190,7 @@ describe('monitoring', async () => {
     const bags = rig.state.relations[1]?.bags ?? {};
     bags['shop/0'] = offer('shop', 'shop/0');
     await rig.event('metrics-relation-changed', { relation: { endpoint: 'metrics', id: 2 } });
-    assert.deepEqual(rig.state.status, { status: 'active', message: 'scraping 3 targets' });
+    assert.deepEqual(rig.state.status, { status: 'active', message: scraping(3) });
     const groups = await poll(
       async () => {
         const { data } = await ask('/api/v1/rules');
@@ -208,14 +215,14 @@ describe('monitoring', async () => {
     bags = rig.state.relations[1]?.bags ?? {}; // Events leave new objects behind.
     bags['shop/0'] = good;
     await rig.event('update-status');
-    assert.equal(rig.state.status.message, 'scraping 3 targets');
+    assert.equal(rig.state.status.message, scraping(3));
   });
 
   test('forgets an application that is no longer related', async () => {
     await rig.event('metrics-relation-broken', { relation: { endpoint: 'metrics', id: 2 } });
     rig.state.relations.pop();
     await rig.event('update-status');
-    assert.equal(rig.state.status.message, 'scraping 2 targets');
+    assert.equal(rig.state.status.message, scraping(2));
     await rig.targets((now) => now['total'] === '2');
     assert.ok(!existsSync(join(rig.root, 'rules', 'shop-2.yml')));
   });
@@ -259,9 +266,41 @@ describe('monitoring', async () => {
     await rig.targets((now) => now['up'] === '2');
   });
 
+  test('tells Alertmanager and its webhook when a target is gone, and only then', async () => {
+    const told: string[] = [];
+    const webhook = createServer((request, response) => {
+      request.setEncoding('utf8').on('data', (text: string) => told.push(text));
+      request.on('end', () => response.end());
+    });
+    await once(webhook.listen(9999, hostOf('20')), 'listening');
+    rig.exporters.push(webhook);
+    rig.state.config = { ...rig.state.config, 'webhook-url': `http://${hostOf('20')}:9999/` };
+    await rig.event('config-changed');
+    await rig.results('alerts', (now) => now['total'] === '0');
+    rig.exporters[1]?.close();
+    rig.exporters[1]?.closeAllConnections();
+    const results = await rig.results('alerts', (now) => now['total'] === '1');
+    assert.match(results['alerts'] ?? '', / Down postgresql\/1: $/);
+    assert.equal(results['url'], `http://${address}:9093`);
+    const text = await poll(async () => (told.length > 0 ? told.join('') : undefined), {
+      timeoutMs: 40_000,
+    });
+    assert.partialDeepStrictEqual(JSON.parse(text ?? '{}'), { status: 'firing' });
+  });
+
+  test('refuses a webhook that is none, and does not repeat what may hold a key', async () => {
+    rig.state.config = { ...rig.state.config, 'webhook-url': 'file:///etc/key-of-somebody' };
+    await rig.event('config-changed');
+    assert.equal(rig.state.status.status, 'blocked');
+    assert.match(rig.state.status.message, /^option webhook-url: /);
+    assert.doesNotMatch(rig.state.status.message, /somebody/);
+  });
+
   test('stops with its unit, and leaves nothing when it is removed', async () => {
     await rig.event('stop');
-    assert.equal((await rig.services.state('prometheus'))?.running, false);
+    for (const name of ['prometheus', 'alertmanager']) {
+      assert.equal((await rig.services.state(name))?.running, false, name);
+    }
     await rig.event('remove');
     assert.ok(!existsSync(rig.root));
     assert.ok(existsSync(join(rig.dir, 'storage', 'prometheus')));

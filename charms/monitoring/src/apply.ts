@@ -1,4 +1,5 @@
 /** Carries out the steps of this charm. Each is safe to repeat; none decides anything. */
+import { existsSync } from 'node:fs';
 import { chmod, chown, mkdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { StepTable } from '../../../lib/charm/reconcile.ts';
@@ -8,7 +9,7 @@ import { writeAtomic } from '../../../lib/std/files.ts';
 import { digestOf } from './decide.ts';
 import { filesOf, observe, startMark, type Tools } from './observe.ts';
 import { isReady } from './prometheus-api.ts';
-import { type Places, SERVICE, type Steps, type World } from './world.ts';
+import type { Places, Steps, World } from './world.ts';
 
 const STOP_MS = 30_000;
 const CHECK_MS = 20_000;
@@ -55,13 +56,24 @@ export const steps: StepTable<Steps, Tools> = {
       return undefined;
     },
   },
+  'write-alertmanager': {
+    lane: 'alertmanager',
+    priority: 30,
+    async apply({ text }, tools) {
+      const { places, user } = await observed(tools);
+      const owner =
+        user === undefined ? {} : { uid: await idOf('-u', user), gid: await idOf('-g', user) };
+      await writeAtomic(places.alertmanager, text.reveal(), { mode: 0o600, ...owner });
+      return undefined;
+    },
+  },
   'define-service': {
-    lane: 'prometheus',
+    lane: ({ name }) => name,
     priority: 40,
-    async apply({ spec }, tools) {
-      await tools.services.define(SERVICE, spec);
-      await tools.services.restart(SERVICE);
-      await aboutToStart(tools);
+    async apply({ name, spec }, tools) {
+      await tools.services.define(name, spec);
+      await tools.services.restart(name);
+      if (name === 'prometheus') await aboutToStart(tools);
       return undefined;
     },
   },
@@ -75,11 +87,11 @@ export const steps: StepTable<Steps, Tools> = {
     },
   },
   'start-service': {
-    lane: 'prometheus',
+    lane: ({ name }) => name,
     priority: 60,
-    async apply(_, tools) {
-      await aboutToStart(tools);
-      await tools.services.up(SERVICE);
+    async apply({ name }, tools) {
+      if (name === 'prometheus') await aboutToStart(tools);
+      await tools.services.up(name);
       return undefined;
     },
   },
@@ -92,10 +104,10 @@ export const steps: StepTable<Steps, Tools> = {
     },
   },
   'stop-service': {
-    lane: 'prometheus',
-    async apply(_, { services }) {
-      await services.down(SERVICE);
-      await services.stopped(SERVICE, STOP_MS);
+    lane: ({ name }) => name,
+    async apply({ name }, { services }) {
+      await services.down(name);
+      await services.stopped(name, STOP_MS);
       return undefined;
     },
   },
@@ -116,12 +128,15 @@ async function preparePlaces(tools: Tools): Promise<undefined> {
     // Whatever the umask of the unit agent is.
     await chmod(path, 0o755);
   }
-  // Made under another name: once it is there, it belongs to whom it should.
-  const aside = `${places.data}~`;
-  await rm(aside, { recursive: true, force: true });
-  await mkdir(aside, { mode: 0o700 });
-  if (user !== undefined) await chown(aside, await idOf('-u', user), await idOf('-g', user));
-  await rename(aside, places.data);
+  for (const data of [places.data, places.alertmanagerData]) {
+    if (existsSync(data)) continue;
+    // Made under another name: once it is there, it belongs to whom it should.
+    const aside = `${data}~`;
+    await rm(aside, { recursive: true, force: true });
+    await mkdir(aside, { mode: 0o700 });
+    if (user !== undefined) await chown(aside, await idOf('-u', user), await idOf('-g', user));
+    await rename(aside, data);
+  }
   return undefined;
 }
 
@@ -168,8 +183,8 @@ async function reload(tools: Tools): Promise<undefined> {
   const { places, address } = await observed(tools);
   const digest = digestOf(await filesOf(places));
   // A hangup before its handler is there would end it, and it might have read the old files.
-  if (address !== undefined && (await isReady(address))) await tools.services.hangup(SERVICE);
-  else await tools.services.restart(SERVICE);
+  if (address !== undefined && (await isReady(address))) await tools.services.hangup('prometheus');
+  else await tools.services.restart('prometheus');
   await writeAtomic(places.loaded, digest, READABLE);
   return undefined;
 }

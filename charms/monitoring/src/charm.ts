@@ -2,6 +2,7 @@
 import { dirname, join } from 'node:path';
 import type { Charm } from '../../../lib/charm/dispatch.ts';
 import { runitServices } from '../../../lib/machine/services.ts';
+import { alerts } from './alerts.ts';
 import { steps } from './apply.ts';
 import { decide } from './decide.ts';
 import { observe, type Tools } from './observe.ts';
@@ -21,5 +22,5 @@ export const monitoring: Charm<World, Steps, Tools> = {
   observe,
   deciders: [decide],
   steps,
-  actions: [targets],
+  actions: [targets, alerts],
 };

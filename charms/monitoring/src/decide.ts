@@ -1,6 +1,6 @@
 /**
- * What the monitoring still lacks: Prometheus, its configuration and rules, and that it has read
- * them. Pure. Rules that are refused hold up nothing but themselves.
+ * What the monitoring still lacks: Prometheus with Alertmanager, their configuration and rules, and
+ * that they have read them. Pure. Rules that are refused hold up nothing but themselves.
  */
 import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
@@ -14,8 +14,20 @@ import {
 } from '../../../lib/charm/decision.ts';
 import type { ServiceSpec } from '../../../lib/machine/services.ts';
 import { hostPort } from '../../../lib/relations/subnets.ts';
+import { Secret } from '../../../lib/std/secret.ts';
+import { alertmanagerConfig } from './alertmanager-config.ts';
 import { prometheusConfig, ruleFiles, targetCount } from './scrape-config.ts';
-import { type Config, type Places, PORT, PROGRAM, type Steps, type World } from './world.ts';
+import {
+  type Config,
+  type Places,
+  PORTS,
+  PROGRAMS,
+  SERVICES,
+  type ServiceName,
+  type Steps,
+  urlOf,
+  type World,
+} from './world.ts';
 
 type Decision = AnyDecision<Steps>;
 const step = stepsOf<Steps>();
@@ -23,7 +35,9 @@ const step = stepsOf<Steps>();
 export function decide(world: World): Decision[] {
   if (world.ending === 'remove') return [step('remove-workload', {}, 'the unit is removed')];
   if (world.ending === 'stop') {
-    return world.service?.wantedUp ? [step('stop-service', {}, 'the unit stops')] : [];
+    return SERVICES.filter((name) => world.services[name]?.wantedUp).map((name) =>
+      step('stop-service', { name }, 'the unit stops'),
+    );
   }
   const options = optionsOf(world.config);
   if (!options.ok) return [blocked('option-invalid', options.reason)];
@@ -38,12 +52,15 @@ export function decide(world: World): Decision[] {
     scrapeIntervalSeconds: options.scrapeInterval,
     model: world.model,
     rules: places.rules,
+    alertmanager: hostPort(world.address, PORTS.alertmanager),
   });
-  const spec = specOf(world, { places, address: world.address, options });
+  const alerting = alertmanagerConfig(options.webhookUrl);
+  const placed = { places, address: world.address, options, user: world.user };
+  const specs = { prometheus: prometheus(placed), alertmanager: alertmanager(placed, alerting) };
   return [
-    ...prepare(world, config),
+    ...prepare(world, config, alerting),
     ...rules(world),
-    ...run(world, spec),
+    ...run(world, specs),
     ...read(world),
     ...say(world, config),
   ];
@@ -53,6 +70,8 @@ interface Options {
   scrapeInterval: number;
   retentionDays: number;
   retentionSize: number;
+  /** Empty: nobody is told. */
+  webhookUrl: string;
 }
 
 function optionsOf(config: Config): ({ ok: true } & Options) | { ok: false; reason: string } {
@@ -69,21 +88,36 @@ function optionsOf(config: Config): ({ ok: true } & Options) | { ok: false; reas
       reason: `option ${option}: ${value} is not an integer from ${min} to ${max}`,
     };
   }
+  const webhookUrl = String(config.webhookUrl);
+  if (webhookUrl !== '' && !/^https?:$/.test(URL.parse(webhookUrl)?.protocol ?? '')) {
+    // It may hold a key, so it is not repeated.
+    return { ok: false, reason: 'option webhook-url: not a URL that begins with http' };
+  }
   const [scrapeInterval, retentionDays, retentionSize] = ranges.map(([, value]) => Number(value));
   return {
     ok: true,
     scrapeInterval: scrapeInterval ?? 0,
     retentionDays: retentionDays ?? 0,
     retentionSize: retentionSize ?? 0,
+    webhookUrl,
   };
 }
 
-function prepare({ files, dataReady }: World, config: string): Decision[] {
+function prepare({ files, dataReady }: World, config: string, alerting: string): Decision[] {
   return [
     ...(dataReady ? [] : [step('prepare-places', {}, 'directories are missing')]),
     ...(files.config === config
       ? []
       : [step('write-config', { text: config }, 'the targets or options changed')]),
+    ...(files.alertmanager === alerting
+      ? []
+      : [
+          step(
+            'write-alertmanager',
+            { text: new Secret(alerting), digest: digest(alerting) },
+            'whom to tell has changed',
+          ),
+        ]),
   ];
 }
 
@@ -113,17 +147,18 @@ interface Placed {
   places: Places;
   address: string;
   options: Options;
+  user: string | undefined;
 }
 
-function specOf({ user }: World, { places, address, options }: Placed): ServiceSpec {
+function prometheus({ places, address, options, user }: Placed): ServiceSpec {
   return {
     command: [
-      PROGRAM,
+      PROGRAMS.prometheus,
       `--config.file=${places.config}`,
       `--storage.tsdb.path=${places.data}`,
       `--storage.tsdb.retention.time=${options.retentionDays}d`,
       `--storage.tsdb.retention.size=${options.retentionSize}MB`,
-      `--web.listen-address=${hostPort(address, PORT)}`,
+      `--web.listen-address=${hostPort(address, PORTS.prometheus)}`,
       '--log.level=warn',
     ],
     ...(user === undefined ? {} : { user }),
@@ -132,14 +167,44 @@ function specOf({ user }: World, { places, address, options }: Placed): ServiceS
   };
 }
 
-function run({ service, supervised, portOpen }: World, spec: ServiceSpec): Decision[] {
+function alertmanager({ places, address, user }: Placed, config: string): ServiceSpec {
+  const at = hostPort(address, PORTS.alertmanager);
+  return {
+    command: [
+      PROGRAMS.alertmanager,
+      `--config.file=${places.alertmanager}`,
+      `--storage.path=${places.alertmanagerData}`,
+      `--web.listen-address=${at}`,
+      `--web.external-url=http://${at}`,
+      // One of them: no gossip with others.
+      '--cluster.listen-address=',
+      '--log.level=warn',
+    ],
+    ...(user === undefined ? {} : { user }),
+    // Another configuration is another service: it starts anew and keeps what it knows on disk.
+    env: { CONFIG: digest(config) },
+    requires: places.alertmanager,
+  };
+}
+
+function run(world: World, specs: Readonly<Record<ServiceName, ServiceSpec>>): Decision[] {
+  const { services, supervised, portsOpen } = world;
   return [
-    ...(isDeepStrictEqual(service?.spec, spec)
-      ? []
-      : [step('define-service', { spec }, 'the service is to run like this')]),
+    ...SERVICES.flatMap((name) => {
+      const spec = specs[name];
+      if (isDeepStrictEqual(services[name]?.spec, spec)) return [];
+      return [step('define-service', { name, spec }, `${name} is to run like this`)];
+    }),
     ...(supervised ? [] : [step('start-supervisor', {}, 'no supervisor runs')]),
-    ...(service?.wantedUp ? [] : [step('start-service', {}, 'Prometheus is to run')]),
-    ...(portOpen ? [] : [step('open-port', { port: PORT }, 'people look at it from elsewhere')]),
+    ...SERVICES.flatMap((name) => {
+      if (services[name]?.wantedUp) return [];
+      return [step('start-service', { name }, `${name} is to run`)];
+    }),
+    ...SERVICES.flatMap((name) => {
+      const port = PORTS[name];
+      if (portsOpen.includes(port)) return [];
+      return [step('open-port', { port }, `people look at ${name} from elsewhere`)];
+    }),
   ];
 }
 
@@ -162,12 +227,15 @@ function say(world: World, config: string): Decision[] {
       : [],
   );
   if (bad.length > 0) return bad;
-  if (world.service !== undefined && world.health === 'down') {
-    return [maintenance('prometheus-down', 'Prometheus ends again and again: see its log')];
+  const down = SERVICES.filter((name) => world.services[name]?.running === false);
+  if (down.length > 0 && world.health === 'down') {
+    const names = down.join(' and ');
+    return [maintenance('monitoring-down', `${names} ends again and again: see its log`)];
   }
   const count = targetCount(config);
   if (count === 0) return [active('no-targets', 'nothing to scrape: integrate an application')];
-  return [active('scraping', `scraping ${count} ${count === 1 ? 'target' : 'targets'}`)];
+  const what = `scraping ${count} ${count === 1 ? 'target' : 'targets'}`;
+  return [active('scraping', `${what}; see ${urlOf('prometheus', world.address ?? '')}`)];
 }
 
 function digest(text: string): string {

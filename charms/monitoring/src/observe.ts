@@ -7,14 +7,14 @@ import type { Services } from '../../../lib/machine/services.ts';
 import { readCosAgent } from '../../../lib/relations/cos-agent-reader.ts';
 import { messageOf } from '../../../lib/std/errors.ts';
 import { readIfExists } from '../../../lib/std/files.ts';
-import { activeTargets } from './prometheus-api.ts';
+import { activeAlerts, activeTargets } from './prometheus-api.ts';
 import {
   type Files,
   type Places,
-  PORT,
-  PROGRAM,
+  PROGRAMS,
   type Refusal,
-  SERVICE,
+  SERVICES,
+  type ServiceFacts,
   type Source,
   type World,
 } from './world.ts';
@@ -36,36 +36,56 @@ const START_MS = 15_000;
 
 export async function observe(tools: Tools): Promise<World> {
   const { hooks, context, services } = tools;
-  const [config, places, sources, network, ports, service] = await Promise.all([
+  const [config, places, sources, network, ports, running] = await Promise.all([
     hooks.configGet(),
     placesOf(tools),
     sourcesOf(tools),
     hooks.networkGet(ENDPOINT).catch(() => undefined),
     hooks.openedPorts(),
-    services.state(SERVICE),
+    servicesOf(services),
   ]);
   const address = network?.bindAddresses[0]?.addresses[0]?.value;
   return {
-    model: context.model.name,
+    model: context.model,
     address,
     config: {
       scrapeInterval: config['scrape-interval'],
       retentionDays: config['retention-days'],
       retentionSize: config['retention-size'],
+      webhookUrl: config['webhook-url'] ?? '',
     },
     places,
     missingPackages: await missingPackages(),
     user: process.getuid?.() === 0 ? USER : undefined,
     sources,
     files: places === undefined ? NO_FILES : await filesOf(places),
-    dataReady: places !== undefined && (await exists(places.data)),
-    service,
-    health: service?.running ? 'up' : (await startedLately(tools.root)) ? 'starting' : 'down',
+    dataReady:
+      places !== undefined &&
+      (await exists(places.data)) &&
+      (await exists(places.alertmanagerData)),
+    services: running,
+    health: await healthOf(running, tools.root),
     supervised: await services.supervised(),
-    portOpen: ports.includes(`${PORT}/tcp`),
+    portsOpen: ports.map((port) => Number.parseInt(port, 10)),
     ending: endingOf(context),
-    targets: await targetsOf(context, address),
+    targets: await answerOf(context, address, activeTargets),
+    alerts: await answerOf(context, address, activeAlerts),
   };
+}
+
+async function servicesOf(services: Services): Promise<World['services']> {
+  const states = await Promise.all(
+    SERVICES.map(async (name) => [name, await services.state(name)] as const),
+  );
+  return Object.fromEntries(states.filter(([, state]) => state !== undefined)) as Record<
+    string,
+    ServiceFacts
+  >;
+}
+
+async function healthOf(services: World['services'], root: string): Promise<World['health']> {
+  if (SERVICES.every((name) => services[name]?.running)) return 'up';
+  return (await startedLately(root)) ? 'starting' : 'down';
 }
 
 function endingOf({ name, storage }: HookContext): World['ending'] {
@@ -78,13 +98,16 @@ async function placesOf({ hooks, context, root }: Tools): Promise<Places | undef
   if (context.name === `${STORAGE}-storage-detaching`) return undefined;
   const [storage] = await hooks.storageList(STORAGE);
   if (storage === undefined) return undefined;
+  const location = await hooks.storageLocation(storage);
   return {
     root,
     config: join(root, 'prometheus.yml'),
     rules: join(root, 'rules'),
     refused: join(root, 'refused'),
     loaded: join(root, 'loaded'),
-    data: join(await hooks.storageLocation(storage), 'prometheus'),
+    data: join(location, 'prometheus'),
+    alertmanager: join(root, 'alertmanager.yml'),
+    alertmanagerData: join(location, 'alertmanager'),
   };
 }
 
@@ -106,7 +129,13 @@ async function sourcesOf({ hooks, context }: Tools): Promise<Source[]> {
   return related.flat();
 }
 
-const NO_FILES: Files = { config: undefined, rules: {}, refused: {}, loaded: undefined };
+const NO_FILES: Files = {
+  config: undefined,
+  rules: {},
+  refused: {},
+  loaded: undefined,
+  alertmanager: undefined,
+};
 
 /** What Prometheus reads, and the notes beside it. */
 export async function filesOf(places: Places): Promise<Files> {
@@ -118,6 +147,7 @@ export async function filesOf(places: Places): Promise<Files> {
       Object.entries(refused).map(([name, text]) => [name, JSON.parse(text) as Refusal]),
     ),
     loaded: await readIfExists(places.loaded),
+    alertmanager: await readIfExists(places.alertmanager),
   };
 }
 
@@ -140,19 +170,21 @@ async function startedLately(root: string): Promise<boolean> {
   return mark !== undefined && Date.now() - mark.mtimeMs < START_MS;
 }
 
-async function targetsOf(
+async function answerOf<T>(
   context: HookContext,
   address: string | undefined,
-): Promise<World['targets']> {
-  // Only the action shows them, and the answer may be long.
+  ask: (address: string) => Promise<T>,
+): Promise<T | { unknown: string }> {
+  // Only actions show it, and the answer may be long.
   if (context.action === undefined) return { unknown: 'not asked' };
   if (address === undefined) return { unknown: 'the unit has no address' };
-  return activeTargets(address).catch((error: unknown) => ({ unknown: messageOf(error) }));
+  return ask(address).catch((error: unknown) => ({ unknown: messageOf(error) }));
 }
 
 async function missingPackages(): Promise<string[]> {
   const needed = [
-    ['prometheus', PROGRAM],
+    ['prometheus', PROGRAMS.prometheus],
+    ['prometheus-alertmanager', PROGRAMS.alertmanager],
     ['runit', '/usr/bin/runsvdir'],
   ] as const;
   const found = await Promise.all(needed.map(([, path]) => exists(path)));

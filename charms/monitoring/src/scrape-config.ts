@@ -3,13 +3,15 @@
  * a name or label needs quoting of its own.
  */
 import type { RuleGroup, ScrapeJob } from '../../../lib/relations/cos-agent.ts';
-import type { Source } from './world.ts';
+import type { Model, Source } from './world.ts';
 
 export interface ScrapeSettings {
   scrapeIntervalSeconds: number;
-  model: string;
+  model: Model;
   /** Directory of the rule files. */
   rules: string;
+  /** `host:port` of the Alertmanager. */
+  alertmanager: string;
 }
 
 /** Every job of every unit; what two units offer under one name becomes one job with both. */
@@ -23,6 +25,9 @@ export function prometheusConfig(sources: readonly Source[], settings: ScrapeSet
   const config = {
     global: { scrape_interval: interval, evaluation_interval: interval },
     rule_files: [`${settings.rules}/*.yml`],
+    alerting: {
+      alertmanagers: [{ static_configs: [{ targets: [settings.alertmanager] }] }],
+    },
     scrape_configs: [...jobs.values()].sort((a, b) => (a.job_name < b.job_name ? -1 : 1)),
   };
   return `${JSON.stringify(config, null, 2)}\n`;
@@ -46,8 +51,13 @@ function add(jobs: Map<string, ScrapeJob>, job: ScrapeJob): void {
 }
 
 /** Where each sample comes from: alert rules select by these labels. */
-function labelled(job: ScrapeJob, source: Source, model: string): ScrapeJob {
-  const origin = { juju_model: model, juju_application: source.app, juju_unit: source.unit };
+function labelled(job: ScrapeJob, source: Source, model: Model): ScrapeJob {
+  const origin = {
+    juju_model: model.name,
+    juju_model_uuid: model.uuid,
+    juju_application: source.app,
+    juju_unit: source.unit,
+  };
   const { job_name, metrics_path, scheme, tls_config, static_configs } = job;
   return {
     job_name,

@@ -6,12 +6,12 @@ import {
   type Refused,
   refuse,
 } from '../../../lib/charm/action.ts';
-import type { Steps, Target, World } from './world.ts';
+import { type Steps, type Target, urlOf, type World } from './world.ts';
 
 export const targets: Action<World, Steps, Record<string, never>> = {
   name: 'targets',
   parse: () => ({}),
-  plan({ targets: found }): Accepted<Steps> | Refused {
+  plan({ targets: found, address }): Accepted<Steps> | Refused {
     if ('unknown' in found) return refuse('targets-unknown', found.unknown);
     const up = found.filter((target) => target.health === 'up').length;
     return accept<Steps>([], {
@@ -19,6 +19,7 @@ export const targets: Action<World, Steps, Record<string, never>> = {
       up: String(up),
       targets: found.map(line).join('\n'),
       json: JSON.stringify(found),
+      url: urlOf('prometheus', address ?? ''),
     });
   },
 };

@@ -1,41 +1,67 @@
 /** What this charm decides by and what it can do; plain values and names, no behaviour. */
 import type { ServiceSpec } from '../../../lib/machine/services.ts';
 import type { CosAgentReading } from '../../../lib/relations/cos-agent-reader.ts';
+import { hostPort } from '../../../lib/relations/subnets.ts';
+import type { Secret } from '../../../lib/std/secret.ts';
 
-export const SERVICE = 'prometheus';
-export const PORT = 9090;
-export const PROGRAM = '/usr/bin/prometheus';
+export const SERVICES = ['prometheus', 'alertmanager'] as const;
+export type ServiceName = (typeof SERVICES)[number];
+export const PORTS: Readonly<Record<ServiceName, number>> = {
+  prometheus: 9090,
+  alertmanager: 9093,
+};
+export const PROGRAMS: Readonly<Record<ServiceName, string>> = {
+  prometheus: '/usr/bin/prometheus',
+  alertmanager: '/usr/bin/prometheus-alertmanager',
+};
+
+export interface Model {
+  readonly name: string;
+  readonly uuid: string;
+}
+
+/** Where people look. */
+export function urlOf(service: ServiceName, address: string): string {
+  return `http://${hostPort(address, PORTS[service])}`;
+}
 
 export interface World {
-  readonly model: string;
+  readonly model: Model;
   /** Bind address; undefined while the network is not known. */
   readonly address: string | undefined;
   readonly config: Config;
   /** Undefined while the storage is not attached. */
   readonly places: Places | undefined;
   readonly missingPackages: readonly string[];
-  /** Whom Prometheus runs as; undefined: as the user that runs the charm. */
+  /** Whom the programs run as; undefined: as the user that runs the charm. */
   readonly user: string | undefined;
   readonly sources: readonly Source[];
   readonly files: Files;
-  /** The directory for samples is there and belongs to whom Prometheus runs as. */
+  /** The directories for data are there and belong to whom the programs run as. */
   readonly dataReady: boolean;
-  readonly service:
-    | { readonly spec: ServiceSpec | undefined; readonly wantedUp: boolean }
-    | undefined;
+  readonly services: Readonly<Partial<Record<ServiceName, ServiceFacts>>>;
   /** `starting`: told to run moments ago. */
   readonly health: 'up' | 'starting' | 'down';
   readonly supervised: boolean;
-  readonly portOpen: boolean;
+  readonly portsOpen: readonly number[];
   readonly ending: 'none' | 'stop' | 'remove';
   /** As Prometheus says now, or why it does not. */
   readonly targets: readonly Target[] | { readonly unknown: string };
+  /** As Alertmanager says now, or why it does not. */
+  readonly alerts: readonly Alert[] | { readonly unknown: string };
+}
+
+export interface ServiceFacts {
+  readonly spec: ServiceSpec | undefined;
+  readonly wantedUp: boolean;
+  readonly running: boolean;
 }
 
 export interface Config {
   readonly scrapeInterval: unknown;
   readonly retentionDays: unknown;
   readonly retentionSize: unknown;
+  readonly webhookUrl: unknown;
 }
 
 /** Absolute paths. */
@@ -50,6 +76,9 @@ export interface Places {
   /** Digest of what the running Prometheus was last told to read. */
   readonly loaded: string;
   readonly data: string;
+  readonly alertmanager: string;
+  /** Silences, and what was told already. */
+  readonly alertmanagerData: string;
 }
 
 /** One unit of a related application. */
@@ -66,6 +95,7 @@ export interface Files {
   readonly rules: Readonly<Record<string, string>>;
   readonly refused: Readonly<Record<string, Refusal>>;
   readonly loaded: string | undefined;
+  readonly alertmanager: string | undefined;
 }
 
 export interface Refusal {
@@ -82,6 +112,16 @@ export interface Target {
   readonly error: string;
 }
 
+export interface Alert {
+  readonly name: string;
+  readonly severity: string;
+  /** What it is about: a unit, or an application. */
+  readonly subject: string;
+  readonly summary: string;
+  /** Since when, ISO 8601. */
+  readonly since: string;
+}
+
 export interface Steps {
   'install-packages': { packages: string[] };
   'prepare-places': Record<string, never>;
@@ -89,11 +129,13 @@ export interface Steps {
   'write-rules': { name: string; text: string; digest: string };
   'remove-rules': { name: string };
   'write-config': { text: string };
-  'define-service': { spec: ServiceSpec };
+  /** The text may hold the key of a webhook. */
+  'write-alertmanager': { text: Secret; digest: string };
+  'define-service': { name: ServiceName; spec: ServiceSpec };
   'start-supervisor': Record<string, never>;
-  'start-service': Record<string, never>;
+  'start-service': { name: ServiceName };
   reload: Record<string, never>;
   'open-port': { port: number };
-  'stop-service': Record<string, never>;
+  'stop-service': { name: ServiceName };
   'remove-workload': Record<string, never>;
 }
