@@ -203,6 +203,7 @@ export class Agent {
       kinds,
       self: () => this.#clients.desired.unit.name,
       context: (run) => new RunContext(this.#parts(), run),
+      place: () => ({ desired: this.#clients.desired, log }),
       seen: (view) => this.#facts.set('work', view),
       log,
     });

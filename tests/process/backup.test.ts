@@ -69,6 +69,12 @@ describe('backup and restore', async () => {
       await primary(),
       "SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')",
     );
+  /** Data and WAL of before a restore that lie beside their place. */
+  const aside = async () => {
+    const places = ['data', 'logs'].map((name) => join(model.root, 'storage', name));
+    const { stdout } = await run('find', [...places, '-maxdepth', '4', '-name', '*.before-*']);
+    return stdout;
+  };
   /** The same rows on every unit, all replicas streaming, nothing of before left. */
   const settled = async (expected: string) => {
     await model.until(`every unit has ${expected}`, async () => {
@@ -81,12 +87,7 @@ describe('backup and restore', async () => {
       const text = "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'";
       return (await psql(unit, text)) === '2' ? true : undefined;
     });
-    for (const dir of ['data', 'logs']) {
-      const { stdout } = await run('find', [
-        ...[join(model.root, 'storage', dir), '-maxdepth', '4', '-name', '*.before-*'],
-      ]);
-      assert.equal(stdout, '');
-    }
+    assert.equal(await aside(), '');
   };
   const objects = async () => {
     const base = join(model.root, 'storage/data');
@@ -210,6 +211,23 @@ describe('backup and restore', async () => {
     const { status, message } = await restoring;
     assert.equal(status, 'completed', message);
     await settled('base one three');
+  });
+
+  test('a unit that loses its power in its restore: the others go on, it comes back', async () => {
+    const unit = await primary();
+    await model.pgcharm(`run postgresql/${unit} restore restore-to-time=latest --background`);
+    await model.until('its old data aside', async () => (await aside()) || undefined);
+    await model.pgcharm(`power-off postgresql/${unit}`);
+    const taken = await model.until('another primary', async () => {
+      const found = await primary().catch(() => unit);
+      return found === unit ? undefined : found;
+    });
+    assert.equal(await facts(taken), 'base one three');
+    await write('away');
+    await model.pgcharm(`power-on postgresql/${unit}`);
+    await settled('away base one three');
+    await psql(await primary(), "DELETE FROM facts WHERE t = 'away'");
+    await model.active(['postgresql']);
   });
 
   test('a restore that cannot succeed puts the old data back', async () => {

@@ -43,15 +43,20 @@ export async function putBack(data: string, tag: string): Promise<boolean> {
 
 /** Removes what was set aside, of this and of any earlier restore. */
 export async function discard(data: string): Promise<void> {
-  const prefix = `${basename(data)}.before-`;
-  for (const name of await readdir(dirname(data)).catch(() => [])) {
-    if (!name.startsWith(prefix)) continue;
-    const aside = join(dirname(data), name);
+  for (const tag of await tagsAside(data)) {
+    const aside = asideOf(data, tag);
     const wal = await walOf(aside);
-    const tag = name.slice(prefix.length);
     if (wal !== undefined) await rm(asideOf(wal, tag), { recursive: true, force: true });
     await rm(aside, { recursive: true, force: true });
   }
+}
+
+/** The tags under which data lie aside, sorted. */
+export async function tagsAside(data: string): Promise<string[]> {
+  const prefix = asideOf(basename(data), '');
+  const names = await readdir(dirname(data)).catch(() => []);
+  const found = names.filter((name) => name.startsWith(prefix));
+  return found.map((name) => name.slice(prefix.length)).sort();
 }
 
 /** Where the WAL of this data lies: a link leads there. Undefined: within the data. */

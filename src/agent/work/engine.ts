@@ -12,7 +12,7 @@ import type { WorkView } from '../../charm/model/world.ts';
 import type { EtcdPort } from '../../charm/workload/ports.ts';
 import { decideWork } from '../decide/work.ts';
 import { Loop } from '../loop.ts';
-import type { WorkContext, WorkKind } from './kind.ts';
+import type { SettledPlace, WorkContext, WorkKind } from './kind.ts';
 import { type StoredWork, viewOf, type WorkRecord, type WorkStore, withLine } from './record.ts';
 import { draftRun, HeldRecord, type Run } from './run.ts';
 
@@ -29,6 +29,8 @@ export interface EngineOptions {
   /** This unit's name. */
   self(): string;
   context(run: Run): WorkContext;
+  /** Of this unit, for what needs no record. */
+  place(): SettledPlace;
   /** The newest record, whoever carries it out. */
   seen(view: WorkView | undefined): void;
   log: Log;
@@ -103,6 +105,7 @@ export class WorkEngine {
     const running = this.#running !== undefined;
     const situation = { self: self(), running, ownerAlive, now: Date.now() };
     const { move } = decideWork(stored?.record, situation);
+    if (!running && stored?.record.outcome !== 'running') await this.#settle(stored?.record);
     if (move === 'none' || stored === undefined) return;
     const { record } = stored;
     const leaseId = await etcd().grant(LEASE_SECONDS);
@@ -111,6 +114,15 @@ export class WorkEngine {
     if (!(await store.claim(mine, stored.revision, leaseId))) return await store.release(leaseId);
     log.info(line, { work: record.id, kind: record.kind });
     await this.#carryOut(this.#kind(record.kind), leaseId, move === 'adopt' ? 'run' : 'abandon');
+  }
+
+  async #settle(record: WorkRecord | undefined): Promise<void> {
+    const { kinds, place, log } = this.#options;
+    for (const kind of kinds) {
+      await kind.settle?.(place(), record).catch((error: unknown) => {
+        log.warning(`cannot put right what a ${kind.kind} left: ${messageOf(error)}`);
+      });
+    }
   }
 
   /** Answers when the work has begun; it goes on by itself. */

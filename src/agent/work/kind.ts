@@ -8,6 +8,7 @@ import type { Desired, Member } from '../../charm/model/desired.ts';
 import type { AgentWorld, WorkView } from '../../charm/model/world.ts';
 import type { EtcdPort, PatroniPort, SqlPort } from '../../charm/workload/ports.ts';
 import type { PoolerControl } from '../pooler/pause.ts';
+import type { WorkRecord } from './record.ts';
 
 export type WorkParams = Readonly<Record<string, string>>;
 
@@ -22,6 +23,18 @@ export interface WorkKind {
   readonly tasks?: Readonly<Record<string, Task>>;
   /** Puts back what a failed or abandoned run left. Safe to repeat, and after any phase. */
   undo?(context: WorkContext, reason: string): Promise<void>;
+  /**
+   * Puts right on this unit what a run left that ended while the unit was away. Called now and then
+   * while no work is at hand, so it must be quick when there is nothing to do.
+   *
+   * @param record the newest one, whichever kind's it is
+   */
+  settle?(place: SettledPlace, record: WorkRecord | undefined): Promise<void>;
+}
+
+export interface SettledPlace {
+  readonly desired: Desired;
+  readonly log: Log;
 }
 
 export interface Phase {

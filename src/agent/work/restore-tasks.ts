@@ -6,10 +6,12 @@ import { rm, stat, statfs } from 'node:fs/promises';
 import { runitServices, type Services } from '../../../lib/machine/services.ts';
 import { OperatorError } from '../../../lib/std/errors.ts';
 import type { Desired } from '../../charm/model/desired.ts';
+import { decideLeftovers, type LeftoverMove } from '../decide/restore-leftovers.ts';
 import type { Room } from '../decide/restore-room.ts';
-import { discard, endServerOn, putBack, walOf } from '../jobs/old-data.ts';
+import { discard, endServerOn, putBack, tagsAside, walOf } from '../jobs/old-data.ts';
 import type { Jobs } from '../jobs-port.ts';
-import type { Task } from './kind.ts';
+import type { SettledPlace, Task } from './kind.ts';
+import type { WorkRecord } from './record.ts';
 
 const STOP_MS = 120_000;
 const SERVICE = 'patroni';
@@ -60,6 +62,34 @@ export function restoreTasks(jobs: () => Jobs): Record<string, Task> {
       return {};
     },
   };
+}
+
+/** For a unit that was away when its restore ended: the charm leaves its Patroni down until then. */
+export async function settleRestore(
+  { desired, log }: SettledPlace,
+  record: WorkRecord | undefined,
+): Promise<void> {
+  const { dataDir } = desired.paths;
+  const tags = await tagsAside(dataDir);
+  const restore = record?.kind === 'restore' ? record : undefined;
+  const proven = restore?.memo['proven'] !== undefined;
+  const decision = decideLeftovers(tags, restore && { ...restore, proven });
+  if (decision.move === 'none') return;
+  const services = servicesOf(desired);
+  // Started against the charm's will it may be the primary by now: its data stay where they are.
+  const runs = (await services.state(SERVICE))?.running === true;
+  if (runs && decision.move === 'put-back') return;
+  await putRight(dataDir, decision);
+  log.info('a restore has ended while this unit was away', { oldData: decision.move });
+  await services.up(SERVICE);
+}
+
+/** Safe to repeat after a crash between any two of its steps. */
+export async function putRight(dataDir: string, decision: LeftoverMove): Promise<void> {
+  if (decision.move === 'discard') await discard(dataDir);
+  if (decision.move !== 'put-back') return;
+  await endServerOn(dataDir);
+  await putBack(dataDir, decision.tag);
 }
 
 /** Patroni, and a PostgreSQL that it may have left. */

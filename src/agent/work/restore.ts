@@ -17,7 +17,7 @@ import {
 import { type Room, roomRefusal } from '../decide/restore-room.ts';
 import type { Jobs } from '../jobs-port.ts';
 import type { WorkContext, WorkKind } from './kind.ts';
-import { restoreTasks } from './restore-tasks.ts';
+import { restoreTasks, settleRestore } from './restore-tasks.ts';
 import { clusterOf, untilWritable } from './switchover.ts';
 
 const LIMIT_MS = 24 * 3600_000;
@@ -25,9 +25,10 @@ const ASK_MS = 10_000;
 const STOP_MS = 200_000;
 const LOOK_EVERY_MS = 500;
 /** The agent of the restoring unit may be restarting; its job goes on meanwhile. */
-const PATIENCE_MS = 120_000;
+const PATIENCE_MS = 60_000;
 const ARCHIVE_MS = 60_000;
 const CLONE_MS = 900_000;
+const SERVED_MS = 50_000;
 
 /** Params: `backup-id`, `restore-to-time`; see model/restore-target.ts. */
 export function restoreKind(jobs: () => Jobs): WorkKind {
@@ -50,6 +51,7 @@ export function restoreKind(jobs: () => Jobs): WorkKind {
     ],
     tasks: restoreTasks(jobs),
     undo,
+    settle: settleRestore,
   };
 }
 
@@ -154,6 +156,10 @@ async function archiveLast(context: WorkContext): Promise<void> {
 
 /** Replicas first: they must not take over when the primary goes. */
 async function stopAll(context: WorkContext): Promise<void> {
+  if (context.memo['sync'] === undefined) {
+    const sync = await context.etcd.get(keyOf(context)('sync'));
+    await context.remember({ sync: sync?.value ?? '' });
+  }
   const stops = others(context).map(async (member) => {
     if (!(await answers(context, member))) {
       await context.note(`${member.unit} does not answer: it clones when it is back`);
@@ -244,25 +250,59 @@ async function startOne(context: WorkContext): Promise<void> {
 
 async function cloneOthers(context: WorkContext): Promise<void> {
   const waiting = new Set<string>();
-  for (const member of others(context)) {
-    if (!(await answers(context, member))) continue;
-    await context.note(`cloning ${member.unit}`);
-    await context.ask(member, 'reset', {}, STOP_MS);
-    waiting.add(member.member);
-  }
   const deadline = Date.now() + CLONE_MS;
+  const following = await followers(context, deadline);
+  for (const member of others(context)) {
+    if (following.includes(member.member)) continue;
+    if (await reset(context, member)) waiting.add(member.member);
+  }
   while (waiting.size > 0 && Date.now() < deadline) {
-    const { cluster } = await context.observe();
-    for (const { name, streaming } of cluster.known ? cluster.value.members : []) {
-      if (streaming) waiting.delete(name);
-    }
+    for (const name of await followers(context, deadline)) waiting.delete(name);
     if (waiting.size > 0) await context.sleep(LOOK_EVERY_MS);
   }
   for (const name of waiting) await context.note(`${name} does not stream yet; it goes on cloning`);
 }
 
+/** @returns whether it clones now; one that is away clones when it is back */
+async function reset(context: WorkContext, member: Member): Promise<boolean> {
+  if (!(await answers(context, member))) return false;
+  await context.note(`cloning ${member.unit}`);
+  try {
+    await context.ask(member, 'reset', {}, STOP_MS);
+    return true;
+  } catch (error) {
+    await context.note(messageOf(error));
+    return false;
+  }
+}
+
+/**
+ * The primary and who streams from it. Without one nobody gives up data: the unit that alone has
+ * the restored ones may have lost its power, and is started again when it is back.
+ */
+async function followers(context: WorkContext, deadline: number): Promise<string[]> {
+  for (;;) {
+    const { cluster } = await context.observe();
+    const members = cluster.known ? cluster.value.members : [];
+    if (members.some(({ role }) => role === 'primary')) {
+      return members
+        .filter(({ role, streaming }) => role === 'primary' || streaming)
+        .map(({ name }) => name);
+    }
+    const { unit } = chosen(context);
+    if (Date.now() >= deadline) {
+      throw refuse(`cannot go on: ${unit}, which has the restored data, is away; power it on`);
+    }
+    await context.ask(chosen(context), 'start', {}, ASK_MS).catch(() => undefined);
+    await context.sleep(LOOK_EVERY_MS);
+  }
+}
+
 async function clean(context: WorkContext): Promise<void> {
-  await context.ask(chosen(context), 'discard', {}, STOP_MS);
+  const { unit } = chosen(context);
+  await context.ask(chosen(context), 'discard', {}, STOP_MS).catch(async (error: unknown) => {
+    await context.note(`${messageOf(error)}; ${unit} removes its old data when it is back`);
+  });
   const { description } = JSON.parse(context.memo['target'] ?? '{}') as RestoreTarget;
   await context.result({
     'restore-status': 'restore finished',
@@ -275,26 +315,42 @@ async function clean(context: WorkContext): Promise<void> {
 /** Before the proof the old data go back to their place; after it they are given up. */
 async function undo(context: WorkContext, reason: string): Promise<void> {
   if (context.memo['member'] === undefined) return; // Nothing was stopped yet.
-  const member = chosen(context);
-  if (context.memo['proven'] === undefined) {
-    await context.note(`putting the old data back: ${reason}`);
-    try {
-      await context.ask(member, 'halt', {}, STOP_MS);
-      await fence(context);
-      await context.ask(member, 'back', { tag: context.id }, STOP_MS);
-    } catch (error) {
-      // Its unit is lost with the old data: any other member has them too and may lead.
-      await context.note(`${member.unit}: ${messageOf(error)}`);
-      await context.etcd.delete(keyOf(context)('sync'));
-    }
-  }
+  if (context.memo['proven'] === undefined) await putOldBack(context, reason);
   for (const other of others(context)) {
     await context.ask(other, 'start', {}, ASK_MS).catch(() => undefined);
   }
   // Whoever asked hears of the failure when the cluster of before serves again.
-  await untilWritable(context, member.member).catch((error: unknown) =>
-    context.note(`after putting the old data back: ${messageOf(error)}`),
-  );
+  await untilServed(context);
+}
+
+async function putOldBack(context: WorkContext, reason: string): Promise<void> {
+  const member = chosen(context);
+  await context.note(`putting the old data back: ${reason}`);
+  try {
+    if (!(await answers(context, member))) throw refuse('it does not answer');
+    await context.ask(member, 'halt', {}, STOP_MS);
+    await fence(context);
+    await context.ask(member, 'back', { tag: context.id }, STOP_MS);
+  } catch (error) {
+    await context.note(`${member.unit} puts its old data back later: ${messageOf(error)}`);
+    // Whoever could take over before may now, and nobody else: another may lack what was confirmed.
+    const { sync = '' } = context.memo;
+    if (sync === '') await context.etcd.delete(keyOf(context)('sync'));
+    else await context.etcd.put(keyOf(context)('sync'), sync);
+  }
+}
+
+/** By whichever member. */
+async function untilServed(context: WorkContext): Promise<void> {
+  const deadline = Date.now() + SERVED_MS;
+  while (Date.now() < deadline) {
+    const { cluster, database } = await context.observe();
+    const members = cluster.known ? cluster.value.members : [];
+    if (database.known && members.some(({ role }) => role === 'primary')) return;
+    await context.sleep(LOOK_EVERY_MS).catch(() => undefined);
+    if (context.signal.aborted) break;
+  }
+  await context.note('after putting the old data back, no member accepts writes yet');
 }
 
 function chosen(context: WorkContext): Member {

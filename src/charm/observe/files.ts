@@ -1,6 +1,7 @@
 /** What hooks have written before, and what lies in the unit's directories. */
 import { X509Certificate } from 'node:crypto';
 import { open, readdir, stat } from 'node:fs/promises';
+import { basename, dirname } from 'node:path';
 import { systemCode } from '../../../lib/std/errors.ts';
 import { readIfExists } from '../../../lib/std/files.ts';
 import { directoryWishes } from '../model/directories.ts';
@@ -38,8 +39,10 @@ export async function observeData(layout: Layout): Promise<DataFacts> {
   const etcdMember = (await statIfExists(`${etcdData}/member`)) !== undefined;
   if (data === undefined) return { systemIdentifier: undefined, debris: false, etcdMember };
   const systemIdentifier = await readIdentifier(`${data}/global/pg_control`);
-  if (systemIdentifier !== undefined) return { systemIdentifier, debris: false, etcdMember };
-  return { systemIdentifier, debris: (await entries(data)) > 0, etcdMember };
+  const beside = await entries(dirname(data));
+  const beforeRestore = beside.some((name) => name.startsWith(`${basename(data)}.before-`));
+  const debris = systemIdentifier === undefined && (await entries(data)).length > 0;
+  return { systemIdentifier, debris, beforeRestore, etcdMember };
 }
 
 async function readIdentifier(path: string): Promise<string | undefined> {
@@ -58,11 +61,11 @@ async function readIdentifier(path: string): Promise<string | undefined> {
   }
 }
 
-async function entries(path: string): Promise<number> {
+async function entries(path: string): Promise<string[]> {
   try {
-    return (await readdir(path)).length;
+    return await readdir(path);
   } catch (error) {
-    if (isAbsence(error)) return 0;
+    if (isAbsence(error)) return [];
     throw error;
   }
 }

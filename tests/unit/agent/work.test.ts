@@ -30,6 +30,7 @@ function engineOn(etcd: ReturnType<typeof fakeEtcd>, kind: WorkKind, self = 'pg/
     self: () => self,
     // Phases of these tests use the record only.
     context: (run) => new RunContext({} as never, run),
+    place: () => ({ desired: {} as never, log }),
     seen: () => undefined,
     log,
   });
@@ -148,6 +149,35 @@ describe('work', () => {
     assert.deepEqual([record?.outcome, record?.owner], ['done', 'pg/1']);
     assert.deepEqual(ran, ['first one', 'first two kept', 'second two kept']);
     await second.engine.stop();
+  });
+
+  test('what a run left is put right once no record runs, by a unit that was away', async () => {
+    const etcd = fakeEtcd();
+    const gate = Promise.withResolvers<void>();
+    const settled: (string | undefined)[] = [];
+    const kind = (run: () => Promise<void>, settle: WorkKind['settle']) =>
+      kindOf([{ name: 'wait', run }], settle === undefined ? {} : { settle });
+    const owner = engineOn(
+      etcd,
+      kind(() => gate.promise, undefined),
+    );
+    await owner.engine.start('switchover', {});
+    const other = engineOn(
+      etcd,
+      kind(
+        async () => undefined,
+        async (_, record) => void settled.push(record?.outcome),
+      ),
+      'pg/1',
+    );
+    other.engine.loop.start();
+    await other.engine.loop.fresh();
+    assert.deepEqual(settled, []);
+    gate.resolve();
+    await ended(owner.store);
+    await other.engine.loop.fresh();
+    assert.ok(settled.length > 0 && settled.every((outcome) => outcome === 'done'));
+    await Promise.all([owner.engine.stop(), other.engine.stop()]);
   });
 
   test('an owner that was replaced writes nothing any more', async () => {
