@@ -88,26 +88,53 @@ describe('work across units', () => {
     assert.notEqual(await harness.primary(), before);
   });
 
-  test('a rolling restart brings every member up with the changed parameter', async () => {
+  /** Changes the parameter and restarts whoever needs it, under writers. */
+  const changeWorkers = async (value: number) => {
     await harness.allStreaming();
     const { patroni, paths, members } = harness.cluster.desired(0);
     const addresses = members.map(({ address }) => address);
     const client = createPatroni({ ...patroni, addresses, tls: paths.tls });
-    await client.patchConfig({ postgresql: { parameters: { max_worker_processes: 12 } } });
+    await client.patchConfig({ postgresql: { parameters: { max_worker_processes: value } } });
     client.close();
     await harness.until('need for a restart', async () => {
       const { cluster } = await harness.world(0);
-      return (cluster.known && cluster.value.members.every((m) => m.pendingRestart)) || undefined;
+      return (cluster.known && cluster.value.members.some((m) => m.pendingRestart)) || undefined;
     });
-    const id = await harness.agent(1).startWork('restart', { 'only-pending': 'true' });
     const lines: string[] = [];
-    const ending = await harness.agent(1).followWork(id, (line) => lines.push(line));
-    assert.equal(ending.outcome, 'done', `${ending.message}\n${lines.join('\n')}`);
+    const seen = await underWriters(async () => {
+      const id = await harness.agent(1).startWork('restart', { 'only-pending': 'true' });
+      const ending = await harness.agent(1).followWork(id, (line) => lines.push(line));
+      assert.equal(ending.outcome, 'done', `${ending.message}\n${lines.join('\n')}`);
+    });
+    assert.deepEqual(seen.errors, []);
+    assert.equal(seen.found, seen.acknowledged);
     for (const index of members.keys()) {
       const [row] = await harness.asOperator('SHOW max_worker_processes', index);
-      assert.equal(row?.['max_worker_processes'], '12');
+      assert.equal(row?.['max_worker_processes'], String(value));
     }
-    await harness.allStreaming();
+    await harness.until('no need for a restart', async () => {
+      const { cluster } = await harness.world(0);
+      return (cluster.known && !cluster.value.members.some((m) => m.pendingRestart)) || undefined;
+    });
+    return lines;
+  };
+
+  test('a raised parameter: replicas first, then a switchover; clients see no error', async () => {
+    const before = await harness.primary();
+    const lines = await changeWorkers(12);
+    const restarted = lines.filter((line) => line.startsWith('restarting '));
+    assert.equal(restarted.length, 2, lines.join('\n'));
+    assert.ok(!restarted.includes(`restarting postgresql-${before}`), lines.join('\n'));
+    assert.notEqual(await harness.primary(), before);
+  });
+
+  test('a lowered parameter: the primary first, in its place; clients see no error', async () => {
+    const before = await harness.primary();
+    const lines = await changeWorkers(9);
+    const restarted = lines.filter((line) => line.startsWith('restarting '));
+    assert.equal(restarted[0], `restarting postgresql-${before}`, lines.join('\n'));
+    assert.equal(restarted.length, 3, lines.join('\n'));
+    assert.equal(await harness.primary(), before);
   });
 
   test('work whose owner is killed is finished by another agent, and clients go on', async () => {

@@ -1,19 +1,25 @@
 /**
  * Restarts PostgreSQL everywhere, one member at a time: replicas first, then the primary role moves
- * to one of them, then the old primary. A cluster of one is restarted in place.
+ * to one of them, then the old primary. Clients of transaction pools are held for each of the two
+ * moments at which there is no primary, and see a pause.
+ *
+ * A parameter that standbys must not have less of than their primary is lowered the other way
+ * round: while the primary has more, a standby starts with the old value whatever it is told
+ * (Patroni, postgresql/config.py). The primary is then restarted first, in its place.
  */
-import { OperatorError } from '../../../lib/std/errors.ts';
-import { bestCandidate } from '../../charm/model/candidate.ts';
-import type { ClusterMember } from '../../charm/model/world.ts';
+import { messageOf, OperatorError } from '../../../lib/std/errors.ts';
+import type { ClusterMember, ClusterView } from '../../charm/model/world.ts';
 import { noPrimary } from './context.ts';
 import { hold, poolerTasks, release } from './hold.ts';
 import type { WorkContext, WorkKind } from './kind.ts';
-import { checkpoint, clusterOf, switchTo, untilWritable } from './switchover.ts';
+import { checkpoint, choose, clusterOf, switchTo, untilWritable } from './switchover.ts';
 
 const LIMIT_MS = 30 * 60_000;
 const RESTART_MS = 300_000;
 const REJOIN_MS = 300_000;
 const LOOK_EVERY_MS = 500;
+/** Members hear of a change one after the other, at the latest with Patroni's next round. */
+const GATHER_MS = 12_000;
 
 /** Parameter `only-pending` = `true`: leave out members that need no restart. */
 export const restartKind: WorkKind = {
@@ -24,6 +30,8 @@ export const restartKind: WorkKind = {
     if (!cluster.members.some((member) => member.role === 'primary')) throw noPrimary();
   },
   phases: [
+    { name: 'gather', run: gather },
+    { name: 'lowered', run: restartPrimaryFirst },
     { name: 'replicas', run: restartReplicas },
     { name: 'switchover', run: moveAway },
     { name: 'old-primary', run: restartOldPrimary },
@@ -32,16 +40,69 @@ export const restartKind: WorkKind = {
   undo: (context) => release(context, undefined),
 };
 
-async function restartReplicas(context: WorkContext): Promise<void> {
-  const members = clusterOf(await context.observe()).members;
-  const primary = members.find((member) => member.role === 'primary');
+/** Whoever hears of the change a moment later shall not need a second round. */
+async function gather(context: WorkContext): Promise<void> {
+  const deadline = Date.now() + GATHER_MS;
+  let cluster = clusterOf(await context.observe());
+  const late = () => cluster.members.filter((each) => isRunning(each) && !each.pendingRestart);
+  while (context.params['only-pending'] === 'true' && late().length > 0 && Date.now() < deadline) {
+    await context.sleep(LOOK_EVERY_MS);
+    cluster = clusterOf(await context.observe());
+  }
+  const primary = cluster.members.find((member) => member.role === 'primary');
   if (primary === undefined) throw noPrimary();
-  if (context.memo['primary'] === undefined) await context.remember({ primary: primary.name });
-  for (const member of members) {
-    if (member.name === context.memo['primary'] || isDone(context, member)) continue;
+  if (context.memo['primary'] !== undefined) return;
+  const lowered = cluster.members.length > 1 ? await loweredParameters(context, cluster) : [];
+  await context.remember({ primary: primary.name, lowered: lowered.join(', ') });
+}
+
+/** What standbys check against their primary (postgresql.org/docs, hot standby). */
+const NOT_LESS_THAN_PRIMARY = [
+  'max_connections',
+  'max_locks_per_transaction',
+  'max_prepared_transactions',
+  'max_wal_senders',
+  'max_worker_processes',
+];
+
+async function loweredParameters(context: WorkContext, cluster: ClusterView): Promise<string[]> {
+  const { postgresql } = cluster.dynamic as { postgresql?: { parameters?: object } };
+  const wanted = new Map<string, unknown>(Object.entries(postgresql?.parameters ?? {}));
+  const sql = await context.primarySql();
+  try {
+    const rows = await sql.query<{ name: string; setting: string }>(
+      'SELECT name, setting FROM pg_catalog.pg_settings WHERE name = ANY($1) ORDER BY name',
+      [NOT_LESS_THAN_PRIMARY],
+    );
+    return rows
+      .filter(({ name, setting }) => Number(wanted.get(name) ?? setting) < Number(setting))
+      .map(({ name }) => name);
+  } finally {
+    await sql.close();
+  }
+}
+
+async function restartPrimaryFirst(context: WorkContext): Promise<void> {
+  const { lowered = '', primary = '' } = context.memo;
+  if (lowered === '') return;
+  const member = memberNamed(clusterOf(await context.observe()).members, primary);
+  if (member === undefined || member.role !== 'primary' || isDone(context, member)) return;
+  await context.note(`the primary first: ${lowered} is lowered`);
+  await restartInPlace(context, member);
+}
+
+async function restartReplicas(context: WorkContext): Promise<void> {
+  const { members } = clusterOf(await context.observe());
+  for (const { name } of members) {
+    if (name === context.memo['primary']) continue;
+    // Looked at anew: the restarts before it have taken their time.
+    const member = memberNamed(clusterOf(await context.observe()).members, name);
+    if (member === undefined || isDone(context, member)) continue;
+    // Only from the primary does a standby learn that it may start with less.
+    if (context.memo['lowered'] !== '' && isRunning(member)) await untilStreaming(context, name);
     await restartMember(context, member);
-    await untilStreaming(context, member.name);
-    await context.remember({ [doneKey(member.name)]: 'true' });
+    await untilStreaming(context, name);
+    await context.remember({ [doneKey(name)]: 'true' });
   }
 }
 
@@ -49,13 +110,10 @@ async function moveAway(context: WorkContext): Promise<void> {
   const cluster = clusterOf(await context.observe());
   const old = context.memo['primary'] ?? '';
   const now = cluster.members.find((member) => member.role === 'primary');
-  if (now === undefined || isSkipped(context, now)) return;
-  const to = context.memo['to'] ?? bestCandidate(cluster)?.name;
-  if (now.name !== old || to === undefined) {
-    // A failover in between has moved it already; with nobody fit it is restarted in place.
-    if (now.name === old) await context.note(`no member can take over from ${old}`);
-    return;
-  }
+  // A failover in between has moved it already.
+  if (now === undefined || now.name !== old || isDone(context, now)) return;
+  const to = context.memo['to'] ?? (await successor(context, cluster));
+  if (to === undefined) return;
   await context.remember({ to });
   await context.note(`from ${old} to ${to}`);
   await checkpoint(context, to);
@@ -65,21 +123,39 @@ async function moveAway(context: WorkContext): Promise<void> {
   await release(context, to);
 }
 
+/** Undefined: nobody is fit to take over, and the primary is restarted in its place. */
+async function successor(context: WorkContext, cluster: ClusterView): Promise<string | undefined> {
+  if (cluster.members.length < 2) return undefined;
+  try {
+    return (await choose(context)).to;
+  } catch (error) {
+    await context.note(messageOf(error));
+    return undefined;
+  }
+}
+
 async function restartOldPrimary(context: WorkContext): Promise<void> {
   const old = context.memo['primary'] ?? '';
   const moved = context.memo['to'] !== undefined;
-  if (moved) {
-    // Demoted, it has started anew with the present parameters; only what is still pending counts.
-    await untilStreaming(context, old);
-    const again = memberNamed(clusterOf(await context.observe()).members, old);
-    if (again?.pendingRestart !== true) return;
-  }
+  // Demoted, it has started anew with the present parameters; only what is still pending counts.
+  if (moved) await untilStreaming(context, old);
   const member = memberNamed(clusterOf(await context.observe()).members, old);
   if (member === undefined || isDone(context, member)) return;
+  if (member.role === 'primary') return await restartInPlace(context, member);
+  if (moved && !member.pendingRestart) return;
   await restartMember(context, member);
-  if (moved) await untilStreaming(context, old);
-  else await untilWritable(context, old);
+  await untilStreaming(context, old);
   await context.remember({ [doneKey(old)]: 'true' });
+}
+
+/** Clients wait; a checkpoint before makes it short. */
+async function restartInPlace(context: WorkContext, member: ClusterMember): Promise<void> {
+  await checkpoint(context, '');
+  await hold(context);
+  await restartMember(context, member);
+  await untilWritable(context, member.name);
+  await release(context, member.name);
+  await context.remember({ [doneKey(member.name)]: 'true' });
 }
 
 async function restartMember(context: WorkContext, member: ClusterMember): Promise<void> {
@@ -111,6 +187,10 @@ function isDone(context: WorkContext, member: ClusterMember): boolean {
 
 function isSkipped(context: WorkContext, member: ClusterMember): boolean {
   return context.params['only-pending'] === 'true' && !member.pendingRestart;
+}
+
+function isRunning({ state }: ClusterMember): boolean {
+  return state === 'running' || state === 'streaming';
 }
 
 function memberNamed(members: readonly ClusterMember[], name: string): ClusterMember | undefined {

@@ -55,7 +55,7 @@ async function finish(context: WorkContext): Promise<void> {
  *
  * @throws OperatorError that names the member and why it cannot take over
  */
-async function choose(context: WorkContext): Promise<Choice> {
+export async function choose(context: WorkContext): Promise<Choice> {
   const deadline = Date.now() + PATIENCE_MS;
   for (;;) {
     const answer = tryToChoose(clusterOf(await context.observe()), context.params['to']);

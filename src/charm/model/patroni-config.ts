@@ -78,6 +78,8 @@ const FIXED_PARAMETERS: Readonly<Record<string, string | number>> = {
   wal_level: 'logical',
   wal_log_hints: 'on',
   hot_standby: 'on',
+  // A standby whose login was refused for a moment, as while passwords change, comes back soon.
+  wal_retrieve_retry_interval: '1s',
   archive_mode: 'on',
   log_timezone: 'UTC',
   lc_messages: 'C.UTF-8',

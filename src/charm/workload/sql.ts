@@ -21,6 +21,22 @@ export interface SqlTarget {
   applicationName?: string;
 }
 
+/** What an operator chooses for the sessions of clients must not keep the charm from its work. */
+const OWN_SESSION = [
+  'default_transaction_read_only=off',
+  'default_transaction_deferrable=off',
+  'default_transaction_isolation=read\\ committed',
+  'exit_on_error=off',
+  'idle_in_transaction_session_timeout=0',
+  'idle_session_timeout=0',
+  'lock_timeout=0',
+  'standard_conforming_strings=on',
+  'array_nulls=on',
+  'DateStyle=ISO',
+]
+  .map((setting) => `-c ${setting}`)
+  .join(' ');
+
 /** @throws OperatorError `sql-unreachable` */
 export async function connectSql(target: SqlTarget): Promise<SqlPort> {
   // Loaded on demand: most hooks never speak SQL, and the library costs 17 ms to load.
@@ -36,6 +52,7 @@ export async function connectSql(target: SqlTarget): Promise<SqlPort> {
     statement_timeout: statementTimeoutMs,
     query_timeout: statementTimeoutMs + 1000,
     application_name: target.applicationName ?? 'pgcharm',
+    options: OWN_SESSION,
     keepAlive: true,
   });
   const closed = new Promise<void>((resolve) => client.once('end', resolve));
