@@ -27,6 +27,7 @@ import { peerRoutes } from './server/peer-api.ts';
 import { RepositoryInfo } from './server/repository-info.ts';
 import { Settings } from './settings.ts';
 import { keepSyncRecord } from './sync-record.ts';
+import { Moments } from './wake/moments.ts';
 import { Waker } from './wake/waker.ts';
 import { createWatches, type Watches } from './watches.ts';
 import { RunContext, runTask, type TaskRequest, UnitContext } from './work/context.ts';
@@ -60,6 +61,7 @@ export class Agent {
   readonly #pooler: PoolerKeeper;
   readonly #syncRecord: Loop;
   readonly #waker: Waker;
+  readonly #moments = new Moments();
   readonly #store: WorkStore;
   readonly #engine: WorkEngine;
   readonly #jobs: Jobs;
@@ -103,7 +105,9 @@ export class Agent {
     await this.#settings.start(dir);
     this.#certificates = setInterval(() => {
       const { current } = this.#settings;
-      if (current !== undefined) this.#connect(current);
+      if (current === undefined) return;
+      this.#connect(current);
+      if (this.#moments.passed(current.wake.at ?? [], Date.now())) this.#waker.demand();
     }, CERTIFICATES_MS);
     setTimeout(() => {
       this.#settled = true;

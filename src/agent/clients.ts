@@ -57,9 +57,10 @@ export class Clients {
     const { patroni, members, unit, paths } = this.desired;
     const others = members.filter(({ unit: name }) => name !== unit.name);
     const addresses = member ? [member.address] : [unit.address, ...others.map((m) => m.address)];
-    const { port, username, password } = patroni;
+    const { port, username, password, ca = paths.tls.ca } = patroni;
+    const tls = { ...paths.tls, ca };
     return this.#one(`patroni ${addresses.join(' ')}`, () =>
-      createPatroni({ addresses, port, username, password, tls: paths.tls, timeoutMs: 1500 }),
+      createPatroni({ addresses, port, username, password, tls, timeoutMs: 1500 }),
     );
   }
 
@@ -87,7 +88,7 @@ export class Clients {
   }
 
   #sql(host: string, statementTimeoutMs: number): Promise<SqlPort> {
-    const { port, superuser, password } = this.desired.postgres;
+    const { port, superuser, password, tls = false } = this.desired.postgres;
     return connectSql({
       host,
       port,
@@ -97,6 +98,7 @@ export class Clients {
       connectTimeoutMs: PROBE_TIMEOUT_MS,
       statementTimeoutMs,
       applicationName: 'pgcharm-agent',
+      tls,
     });
   }
 

@@ -14,6 +14,7 @@ import { listBackups } from './actions/list-backups.ts';
 import { promoteToPrimary } from './actions/promote-to-primary.ts';
 import { restore } from './actions/restore.ts';
 import { backupSteps } from './apply/backup.ts';
+import { certificateSteps } from './apply/certificates.ts';
 import { clientSteps } from './apply/clients.ts';
 import { clusterSteps } from './apply/cluster.ts';
 import { etcdSteps } from './apply/etcd.ts';
@@ -25,6 +26,7 @@ import { reformSteps } from './apply/reform.ts';
 import { serviceSteps } from './apply/services.ts';
 import type { Tools } from './apply/tools.ts';
 import { backup } from './decide/backup.ts';
+import { certificateLeftovers, certificates } from './decide/certificates.ts';
 import { clients } from './decide/clients.ts';
 import { departure, whileStaying } from './decide/departure.ts';
 import { desired } from './decide/desired.ts';
@@ -56,6 +58,7 @@ const DECIDERS: readonly Decider[] = [
   addresses,
   passwords,
   certificate,
+  certificates,
   ports,
   // Where the cluster's state is kept
   etcdEndpoints,
@@ -68,6 +71,7 @@ const DECIDERS: readonly Decider[] = [
   systemIdentity,
   backup,
   desired,
+  certificateLeftovers,
   residents,
   commands,
   // The cluster as a whole, and those it serves
@@ -106,6 +110,7 @@ export const postgresql: Charm<Snapshot, Steps, Tools> = {
   steps: {
     ...machineSteps,
     ...identitySteps,
+    ...certificateSteps,
     ...serviceSteps,
     ...etcdSteps,
     ...clusterSteps,

@@ -3,6 +3,7 @@
  * agent asks whom its desired.json names, so it may ask the wrong ones; and it may be late.
  */
 import { capabilitiesOf } from '../../src/charm/model/capabilities.ts';
+import { NO_CERTIFICATES } from '../../src/charm/model/certificates.ts';
 import type { Desired } from '../../src/charm/model/desired.ts';
 import type { Snapshot } from '../../src/charm/model/snapshot.ts';
 import {
@@ -183,6 +184,7 @@ export function snapshotOf(
     appSecret: appSecret && { id: 'secret:1', content: appSecret },
     unitSecret: certified && { id: 'secret:2', content: issued },
     certificate: certified && { addresses: certified, trusted: true },
+    certificates: NO_CERTIFICATES,
     ...SURROUNDINGS,
     data: {
       systemIdentifier: unit.pg.systemIdentifier,

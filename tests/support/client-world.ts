@@ -5,6 +5,7 @@
 import { reconcile as run, type StepTable } from '../../lib/charm/reconcile.ts';
 import { userSecret } from '../../lib/relations/postgresql-client.ts';
 import { clients } from '../../src/charm/decide/clients.ts';
+import { NO_CERTIFICATES } from '../../src/charm/model/certificates.ts';
 import type { Relation, Snapshot } from '../../src/charm/model/snapshot.ts';
 import type { Steps } from '../../src/charm/model/steps.ts';
 import { known, type Observed, type PeerView, unknown } from '../../src/charm/model/world.ts';
@@ -130,6 +131,7 @@ export class ClientWorld {
           units: client.units,
         }),
       ),
+      certificates: NO_CERTIFICATES,
       relationSecrets: from.secrets,
       agent: known(agent),
     } as unknown as Snapshot;

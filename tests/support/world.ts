@@ -13,6 +13,7 @@ import { postgresql } from '../../src/charm/charm.ts';
 import { SECRET_FIELDS } from '../../src/charm/decide/identity.ts';
 import { validOptions } from '../../src/charm/decide/options.ts';
 import { capabilitiesOf } from '../../src/charm/model/capabilities.ts';
+import { NO_CERTIFICATES } from '../../src/charm/model/certificates.ts';
 import type { Desired } from '../../src/charm/model/desired.ts';
 import { directoryWishes } from '../../src/charm/model/directories.ts';
 import { clientUrl, peerUrl } from '../../src/charm/model/etcd-facts.ts';
@@ -31,7 +32,7 @@ import { NAMED } from './named.ts';
 type Bag = Record<string, string>;
 
 /** What a hook writes and what is lost when it fails. */
-interface Committed {
+export interface Committed {
   app: Bag;
   own: Bag;
   appSecret: Bag | undefined;
@@ -40,7 +41,7 @@ interface Committed {
   ports: string[];
 }
 
-type Effects = { [K in keyof Steps]?: (args: Steps[K], pending: Committed) => void };
+export type Effects = { [K in keyof Steps]?: (args: Steps[K], pending: Committed) => void };
 
 export const IDENTIFIER = '7100000000000000001';
 const ADDRESS = '10.0.0.10';
@@ -202,6 +203,7 @@ export class UnitWorld {
       unitSecret: secret(from.unitSecret),
       certificate:
         from.unitSecret === undefined ? undefined : { addresses: from.certified, trusted: true },
+      certificates: NO_CERTIFICATES,
       relationSecrets: {},
       relations: [],
       openedPorts: from.ports,
@@ -293,7 +295,7 @@ export class UnitWorld {
   }
 
   /** What each step does to this object. */
-  #effects(): Effects {
+  protected effects(): Effects {
     return {
       'create-directories': ({ paths }) => {
         for (const { path, mode, owner } of directoryWishes(this.snapshot().layout)) {
@@ -356,7 +358,7 @@ export class UnitWorld {
 
   /** The real lanes and priorities, with effects on this object. */
   #table(): StepTable<Steps, Committed> {
-    const effects = this.#effects();
+    const effects = this.effects();
     const entries = Object.entries(postgresql.steps).map(([kind, family]) => {
       const effect = effects[kind as keyof Steps] as
         | ((args: unknown, pending: Committed) => void)

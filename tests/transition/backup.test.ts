@@ -214,3 +214,31 @@ describe('backup', () => {
     );
   });
 });
+
+describe('a store whose CA somebody else vouches for', () => {
+  const received = '-----BEGIN CERTIFICATE-----\nMIIC\n-----END CERTIFICATE-----';
+  const told = (relation: Relation): Snapshot => {
+    const { certificates } = settled;
+    const world = { ...settled, certificates: { ...certificates, received: [received] } };
+    return settle(given(world, { relations: [relation], view: view('ok') }));
+  };
+
+  test('is trusted beside those that the system knows, when it names none itself', () => {
+    const world = told(store({ 'tls-ca-chain': '[]' }));
+    const { layout, files } = world;
+    assert.equal(files[layout.s3Ca], `${received}\n`);
+    assert.match(
+      files[layout.pgbackrestConfig] ?? '',
+      /^repo1-storage-ca-path=\/etc\/ssl\/certs$/m,
+    );
+    assert.partialDeepStrictEqual(backupWish(world)?.s3, { caFile: layout.s3Ca, systemToo: true });
+  });
+
+  test('adds to its own word', () => {
+    const world = told(store());
+    const { layout, files } = world;
+    assert.equal(files[layout.s3Ca], `${PEM}\n${received}\n`);
+    assert.doesNotMatch(files[layout.pgbackrestConfig] ?? '', /ca-path/);
+    assert.equal(backupWish(world)?.s3.systemToo, undefined);
+  });
+});

@@ -71,7 +71,7 @@ describe('certificate-authority', () => {
     assert.ok(!said.includes('PRIVATE KEY') && !said.includes(key.split('\n')[1] ?? key));
   });
 
-  test('a request that is withdrawn is forgotten, and what cannot be signed is refused', async () => {
+  test('a withdrawn request is forgotten, and what cannot be signed is refused', async () => {
     const state = await serving();
     const broken = '-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----';
     bagOf(state)['db/1'] = requestsData([{ csr: broken, isCa: false }]);

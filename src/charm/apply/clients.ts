@@ -15,6 +15,7 @@ import {
 } from '../../../lib/relations/postgresql-client.ts';
 import { OperatorError } from '../../../lib/std/errors.ts';
 import { systemRandom } from '../../../lib/std/random.ts';
+import { clientAuthorities } from '../model/certificates.ts';
 import type { OwnedSecret } from '../model/snapshot.ts';
 import type { ClientLogin } from '../model/steps.ts';
 import { scramVerifier } from '../workload/scram.ts';
@@ -60,8 +61,9 @@ export const clientSteps: Families<ClientSteps> = {
     async apply({ relationId }, { hooks, world }) {
       const label = tlsSecretLabel(relationId);
       const existing = world().relationSecrets[label]?.id;
-      if (existing === undefined) await hooks.secretAdd(tlsSecret(undefined), { label });
-      else await hooks.secretSet(existing, tlsSecret(undefined));
+      if (existing === undefined)
+        await hooks.secretAdd(tlsSecret(clientAuthorities(world())?.join('\n')), { label });
+      else await hooks.secretSet(existing, tlsSecret(clientAuthorities(world())?.join('\n')));
       return undefined;
     },
   },

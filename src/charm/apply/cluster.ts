@@ -1,6 +1,7 @@
 /** Steps on the cluster as a whole: what all members share, and work that spans units. */
 
 import { OperatorError } from '../../../lib/std/errors.ts';
+import { restFiles } from '../model/certificates.ts';
 import { differing } from '../model/merge.ts';
 import { PORTS } from '../model/patroni-config.ts';
 import { addresses, type Snapshot, unitOfMember } from '../model/snapshot.ts';
@@ -69,7 +70,7 @@ async function withPatroni(
     port: PORTS.patroni,
     username: 'patroni',
     password: world.appSecret?.content['patroni-password'] ?? '',
-    tls: world.layout.tls,
+    tls: { ...world.layout.tls, ca: restFiles(world).ca },
   });
   try {
     await work(patroni);

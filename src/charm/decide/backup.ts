@@ -6,7 +6,7 @@
 import { changedKeys } from '../../../lib/relations/databag.ts';
 import { readS3Parameters, type S3Parameters, type S3Reading } from '../../../lib/relations/s3.ts';
 import { digestOf } from '../../../lib/std/digest.ts';
-import type { BackupWish } from '../model/desired.ts';
+import type { BackupWish, S3Target } from '../model/desired.ts';
 import {
   archiveCommand,
   PGBACKREST,
@@ -30,7 +30,7 @@ export const backup: Decider = (world) => {
   const config = wantedConfig(world, reading.value);
   if (config === undefined) return [];
   const { layout } = world;
-  const chain = reading.value.tlsCaChain;
+  const chain = storeAuthorities(world, reading.value);
   const why = 'the object store or the units have changed';
   const ca =
     chain.length === 0
@@ -58,6 +58,18 @@ export function s3Reading(world: Snapshot): S3Reading {
   return { state: 'invalid', reason: 'endpoint is not https, and pgBackRest speaks nothing else' };
 }
 
+/** The store's own word, and whom `receive-ca-cert` tells to trust. */
+function storeAuthorities({ certificates }: Snapshot, { tlsCaChain }: S3Parameters): string[] {
+  return [...new Set([...tlsCaChain, ...certificates.received])];
+}
+
+/** A store that names no CA of its own may be one that the whole world knows. */
+function storeTrust(world: Snapshot, s3: S3Parameters): Pick<S3Target, 'caFile' | 'systemToo'> {
+  if (storeAuthorities(world, s3).length === 0) return { caFile: undefined };
+  const caFile = world.layout.s3Ca;
+  return s3.tlsCaChain.length === 0 ? { caFile, systemToo: true } : { caFile };
+}
+
 export function stanzaOf(world: Snapshot): string {
   return `${world.model.name}.${world.app}`;
 }
@@ -74,7 +86,7 @@ export function backupWish(world: Snapshot): BackupWish | undefined {
     config: layout.pgbackrestConfig,
     s3: {
       ...{ endpoint, region, bucket, path, accessKey, secretKey, uriStyle },
-      caFile: reading.value.tlsCaChain.length === 0 ? undefined : layout.s3Ca,
+      ...storeTrust(world, reading.value),
     },
   };
 }
@@ -137,7 +149,7 @@ function wantedConfig(world: Snapshot, s3: S3Parameters): string | undefined {
   return pgbackrestConfig({
     stanza: stanzaOf(world),
     s3,
-    caFile: s3.tlsCaChain.length === 0 ? undefined : layout.s3Ca,
+    ...storeTrust(world, s3),
     processes: options.backupProcesses ?? Math.max(1, Math.min(8, Math.floor(machine.cpus))),
     blockIncrement: machine.capabilities.blockIncrement,
     lock: `${own}/lock`,

@@ -20,6 +20,7 @@ import {
   userSecretLabel,
 } from '../../../lib/relations/postgresql-client.ts';
 import { hostPort } from '../../../lib/relations/subnets.ts';
+import { clientAuthorities } from '../model/certificates.ts';
 import { primaryOf, probe, type Relation, type Snapshot, unitOfMember } from '../model/snapshot.ts';
 import { blocked, type Decider, type Decision, step, waiting } from '../model/steps.ts';
 import type { DatabaseView } from '../model/world.ts';
@@ -113,7 +114,8 @@ function login(client: Client, world: Snapshot, database: DatabaseView): Decisio
     }
   }
   const tls = world.relationSecrets[tlsSecretLabel(relation.id)];
-  const tlsChanged = Object.keys(changedKeys(tlsSecret(undefined), tls?.content ?? {})).length > 0;
+  const wantedTls = tlsSecret(clientAuthorities(world)?.join('\n'));
+  const tlsChanged = Object.keys(changedKeys(wantedTls, tls?.content ?? {})).length > 0;
   if (request.wants.tls && (tls === undefined || tlsChanged)) {
     missing.push(step('issue-tls-secret', { relationId: relation.id }, why));
   }

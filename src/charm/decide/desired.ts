@@ -2,6 +2,7 @@
  * What this unit's agent shall bring about: the content of desired.json, numbered by generation.
  */
 
+import { clientFiles, lookAgainAt, relationOf, restFiles } from '../model/certificates.ts';
 import { DESIRED_VERSION, type Desired } from '../model/desired.ts';
 import { render } from '../model/etcd-config.ts';
 import { etcdFacts } from '../model/etcd-facts.ts';
@@ -68,6 +69,7 @@ function wantedContent(world: Snapshot): Omit<Desired, 'generation'> | undefined
       port: PORTS.patroni,
       username: 'patroni',
       password: secret['patroni-password'] ?? '',
+      ca: restFiles(world).ca,
     },
     postgres: {
       port: PORTS.postgres,
@@ -76,19 +78,26 @@ function wantedContent(world: Snapshot): Omit<Desired, 'generation'> | undefined
       superuser: 'operator',
       password: secret['operator-password'] ?? '',
       replicationUser: 'replication',
+      tls: relationOf(world, 'client-certificates') !== undefined,
     },
     pooler: {
       port: PORTS.pooler,
       mode: options.poolerMode,
       ...sizesOf(machine, options).pooler,
       maxPreparedStatements: machine.capabilities.pooledPreparedStatements ? 200 : 0,
+      ...poolerTls(world),
       failoverWait: options.failoverWait,
       access: accessRules(world),
     },
     metrics: { port: PORTS.metrics, backupPort: PORTS.backupMetrics },
-    wake: { command: [...world.program.wake] },
+    wake: { command: [...world.program.wake], at: lookAgainAt(world) },
     backup: backupWish(world),
   };
+}
+
+function poolerTls(world: Snapshot): Pick<Desired['pooler'], 'tls'> {
+  const files = clientFiles(world);
+  return files === undefined ? {} : { tls: { ...files } };
 }
 
 function parse(text: string | undefined): { generation: number } & Record<string, unknown> {

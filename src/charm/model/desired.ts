@@ -15,7 +15,15 @@ export interface Desired {
   /** User the servers run as; undefined: the agent's own. */
   serverUser: { name: string; uid: number; gid: number } | undefined;
   etcd: { endpoints: string[] };
-  patroni: { scope: string; namespace: string; port: number; username: string; password: string };
+  patroni: {
+    scope: string;
+    namespace: string;
+    port: number;
+    username: string;
+    password: string;
+    /** PEM file of whom to trust at its REST interface; undefined: the internal CA's. */
+    ca?: string;
+  };
   postgres: {
     port: number;
     major: number;
@@ -24,12 +32,18 @@ export interface Desired {
     superuser: string;
     password: string;
     replicationUser: string;
+    /** Some unit may refuse connections without TLS. */
+    tls?: boolean;
   };
   pooler: PoolerWish;
   /** The second is of pgBackRest, where its well-known exporter has it. */
   metrics: { port: number; backupPort: number };
   /** How to wake the charm: argv of juju-exec. */
-  wake: { command: string[] };
+  wake: {
+    command: string[];
+    /** Moments, in milliseconds since 1970, at which to do so whatever else is. */
+    at?: number[];
+  };
   backup: BackupWish | undefined;
 }
 
@@ -68,6 +82,8 @@ export interface PoolerWish {
   poolSize: number;
   /** `max_prepared_statements`; 0 where PgBouncer cannot, see model/capabilities.ts. */
   maxPreparedStatements: number;
+  /** What it shows clients, who then have to speak TLS; undefined: nobody can. */
+  tls?: { cert: string; key: string };
   /** For a new primary: how long clients wait, 0: not at all; how many, undefined: any number. */
   failoverWait: { seconds: number; clients?: number | undefined };
   /** One HBA line each, also for PostgreSQL: who may come from where. */
@@ -98,6 +114,8 @@ export interface S3Target {
   accessKey: string;
   secretKey: string;
   uriStyle: 'host' | 'path';
-  /** PEM file of the store's CA, or undefined for the system's. */
+  /** PEM file of the CAs that may vouch for the store, or undefined for the system's. */
   caFile: string | undefined;
+  /** The system's count beside those of the file. */
+  systemToo?: boolean;
 }

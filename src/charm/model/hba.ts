@@ -12,6 +12,8 @@ export interface HbaInput {
   peerNetworks: readonly string[];
   /** Lines of the clients. */
   clients: readonly string[];
+  /** Nobody comes in over the network without TLS; default: everybody may. */
+  tls?: boolean;
 }
 
 /** Login roles of the charm itself; they may come from any unit of the application. */
@@ -20,9 +22,9 @@ export const SYSTEM_USERS = ['operator', 'rewind', 'monitoring'] as const;
 /** Reads statistics, for the exporter. */
 export const MONITOR = 'monitoring';
 
-export function hbaLines({ peerNetworks, clients }: HbaInput): string[] {
+export function hbaLines({ peerNetworks, clients, tls }: HbaInput): string[] {
   const networks = unique(peerNetworks);
-  return [
+  const lines = [
     'local all operator peer map=operator',
     `local all ${MONITOR} peer map=${MONITOR}`,
     'local all all scram-sha-256',
@@ -30,6 +32,7 @@ export function hbaLines({ peerNetworks, clients }: HbaInput): string[] {
     ...SYSTEM_USERS.flatMap((user) => networks.map((network) => line(['all'], user, network))),
     ...clients,
   ];
+  return tls ? lines.map((each) => each.replace(/^host /, 'hostssl ')) : lines;
 }
 
 export function identLines(osUsers: readonly string[]): string[] {

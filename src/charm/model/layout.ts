@@ -17,6 +17,8 @@ export interface Layout {
   readonly pgbackrestConfig: string;
   /** The object store's CA. */
   readonly s3Ca: string;
+  /** Certificates and keys, the internal ones and those that others issue. */
+  readonly tlsDirectory: string;
   readonly tls: { readonly ca: string; readonly cert: string; readonly key: string };
   readonly run: string;
   readonly log: string;
@@ -56,6 +58,7 @@ export function layoutOf(
     patroniConfig: `${etc}/patroni.yaml`,
     pgbackrestConfig: `${etc}/pgbackrest.conf`,
     s3Ca: `${etc}/s3-ca.pem`,
+    tlsDirectory: tls,
     tls: { ca: `${tls}/ca.pem`, cert: `${tls}/cert.pem`, key: `${tls}/key.pem` },
     run: `${root}/run`,
     log: `${root}/log`,

@@ -5,6 +5,7 @@
  * The first start of a cluster uses both in full, so nothing waits for a restart afterwards.
  */
 
+import { clientFiles, restFiles } from './certificates.ts';
 import { render } from './etcd-config.ts';
 import { inUrl } from './etcd-facts.ts';
 import { hbaLines, identLines } from './hba.ts';
@@ -103,6 +104,7 @@ export function patroniConfig(world: Snapshot, input: PatroniInput): string | un
   }
   const at = (port: number): string => `${inUrl(unit.address ?? '')}:${port}`;
   const { tls } = layout;
+  const rest = restFiles(world);
   const login = (username: string) => ({ username, password: secret[`${username}-password`] });
   return render({
     scope: world.app,
@@ -112,13 +114,13 @@ export function patroniConfig(world: Snapshot, input: PatroniInput): string | un
     restapi: {
       listen: at(PORTS.patroni),
       connect_address: at(PORTS.patroni),
-      certfile: tls.cert,
-      keyfile: tls.key,
-      cafile: tls.ca,
+      certfile: rest.cert,
+      keyfile: rest.key,
+      cafile: rest.ca,
       verify_client: 'none',
       authentication: login('patroni'),
     },
-    ctl: { cacert: tls.ca, certfile: tls.cert, keyfile: tls.key },
+    ctl: { cacert: rest.ca, certfile: tls.cert, keyfile: tls.key },
     etcd3: {
       hosts: input.etcdEndpoints.map((url) => url.replace('https://', '')),
       protocol: 'https',
@@ -154,6 +156,7 @@ export function patroniConfig(world: Snapshot, input: PatroniInput): string | un
       parameters: {
         ...localParameters(world, input),
         unix_socket_directories: layout.run,
+        ...tlsParameters(world),
         archive_command: input.archiveCommand ?? '/bin/true',
       },
       pg_hba: hbaLines(hbaInput(world, input)),
@@ -184,6 +187,13 @@ const AUDIT = {
   'pgaudit.log_parameter': 'off',
 };
 
+/** PostgreSQL reads these again when it reloads. */
+function tlsParameters(world: Snapshot): Record<string, string> {
+  const files = clientFiles(world);
+  if (files === undefined) return { ssl: 'off' };
+  return { ssl: 'on', ssl_cert_file: files.cert, ssl_key_file: files.key };
+}
+
 /** Client URLs of etcd in the text of a patroni.yaml. */
 export function etcdHostsOf(text: string): string[] {
   const { etcd3 } = JSON.parse(text) as { etcd3: { hosts: string[] } };
@@ -193,7 +203,8 @@ export function etcdHostsOf(text: string): string[] {
 function hbaInput(world: Snapshot, { clientHba, peerNetworks }: PatroniInput) {
   const server = world.machine.serverUser?.name ?? world.machine.userName;
   const osUsers = world.machine.root ? ['root', server] : [server];
-  return { osUsers, peerNetworks, clients: clientHba };
+  const tls = clientFiles(world) !== undefined;
+  return { osUsers, peerNetworks, clients: clientHba, tls };
 }
 
 function unique(addresses: readonly (string | undefined)[]): string[] {

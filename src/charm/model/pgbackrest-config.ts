@@ -10,6 +10,8 @@ export interface PgBackRestInput {
   s3: S3Parameters;
   /** PEM file of the store's CA; undefined: the system's. */
   caFile: string | undefined;
+  /** The system's CAs count beside those of the file. */
+  systemToo?: boolean;
   /** Of one backup or restore. */
   processes: number;
   /** This pgBackRest can store changed blocks only. */
@@ -29,6 +31,9 @@ export interface PostgresPlace {
   data: string;
   socket: string;
 }
+
+/** OpenSSL's directory on Debian and Ubuntu. */
+const SYSTEM_CAS = '/etc/ssl/certs';
 
 export const PGBACKREST = '/usr/bin/pgbackrest';
 export const PGBACKREST_PORT = 8432;
@@ -55,6 +60,7 @@ export function pgbackrestConfig(input: PgBackRestInput): string {
     'repo1-s3-key-secret': s3.secretKey,
     'repo1-storage-verify-tls': 'y',
     ...(input.caFile === undefined ? {} : { 'repo1-storage-ca-file': input.caFile }),
+    ...(input.systemToo ? { 'repo1-storage-ca-path': SYSTEM_CAS } : {}),
     'repo1-retention-full-type': 'time',
     'repo1-retention-full': String(s3.deleteOlderThanDays ?? KEEP_DAYS),
     'repo1-retention-history': '365',

@@ -6,6 +6,7 @@
  */
 import type { RuleGroup } from '../../../lib/relations/cos-agent.ts';
 import type { Capabilities } from './capabilities.ts';
+import type { Certificates } from './certificates.ts';
 import type { Layout } from './layout.ts';
 import type { AgentWorld, Observed } from './world.ts';
 
@@ -28,6 +29,8 @@ export interface Snapshot {
   readonly unitSecret: OwnedSecret | undefined;
   /** What the certificate in `unitSecret` says; undefined when there is none. */
   readonly certificate: CertificateFacts | undefined;
+  /** What others issue to this unit, and whom it is told to trust. */
+  readonly certificates: Certificates;
   /** Secrets that the application owns for its relations, by label; read by the leader only. */
   readonly relationSecrets: Readonly<Record<string, OwnedSecret>>;
   /** Every relation but the peer relation. */

@@ -16,6 +16,7 @@ import {
 } from '../../../lib/charm/decision.ts';
 import type { ClientRequest, ProviderFacts } from '../../../lib/relations/postgresql-client.ts';
 import type { Secret } from '../../../lib/std/secret.ts';
+import type { CertificateEndpoint } from './certificates.ts';
 import type { ServiceSpec, Snapshot } from './snapshot.ts';
 
 /** A text file that a hook owns. */
@@ -34,6 +35,13 @@ export interface Steps {
   'create-directories': { paths: string[] };
   'create-app-secret': { fields: string[] };
   'issue-certificate': { addresses: string[] };
+  /** A new key and a request for it, kept in the unit's secret; what is in force stays. */
+  'request-certificate': {
+    endpoint: CertificateEndpoint;
+    commonName: string;
+    names: string[];
+  };
+  'forget-request': { endpoint: CertificateEndpoint };
   'write-file': FileWish;
   'install-agent': { revision: string };
   'define-service': { name: ServiceName; spec: ServiceSpec };

@@ -9,6 +9,7 @@ import type { Layout } from '../model/layout.ts';
 import type { CertificateFacts, DataFacts, OwnedSecret, Snapshot } from '../model/snapshot.ts';
 
 export async function observeFiles(layout: Layout): Promise<Snapshot['files']> {
+  const certificates = await entries(layout.tlsDirectory);
   const commands = ['psql', 'patronictl', 'pgbackrest', 'etcdctl'];
   const paths = [
     layout.desired,
@@ -16,7 +17,9 @@ export async function observeFiles(layout: Layout): Promise<Snapshot['files']> {
     layout.patroniConfig,
     layout.pgbackrestConfig,
     layout.s3Ca,
-    ...Object.values(layout.tls),
+    ...certificates
+      .filter((name) => !name.endsWith('~'))
+      .map((name) => `${layout.tlsDirectory}/${name}`),
     layout.profile,
     ...commands.map((name) => `${layout.bin}/${name}`),
   ];

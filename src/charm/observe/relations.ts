@@ -5,7 +5,14 @@ import { tlsSecretLabel, userSecretLabel } from '../../../lib/relations/postgres
 import type { OwnedSecret, Relation } from '../model/snapshot.ts';
 
 /** Endpoints of metadata.yaml, the peer relation excepted. */
-const ENDPOINTS = ['database', 'cos-agent', 's3-parameters'] as const;
+const ENDPOINTS = [
+  'database',
+  'cos-agent',
+  's3-parameters',
+  'client-certificates',
+  'peer-certificates',
+  'receive-ca-cert',
+] as const;
 
 export async function observeRelations(hooks: Hooks, context: HookContext): Promise<Relation[]> {
   const perEndpoint = await Promise.all(

@@ -10,6 +10,7 @@ import { layoutOf } from '../model/layout.ts';
 import { memberOfUnit, type Relation, type Snapshot, type UnitFacts } from '../model/snapshot.ts';
 import { unknown } from '../model/world.ts';
 import { agentClient } from '../workload/agent.ts';
+import { observeCertificates } from './certificates.ts';
 import { observeCertificate, observeData, observeDirectories, observeFiles } from './files.ts';
 import { baseOf, observeMachine } from './machine.ts';
 import { observeNamed } from './named.ts';
@@ -26,7 +27,7 @@ export async function observe(hooks: Hooks, context: HookContext): Promise<Snaps
   ]);
   const { peers, storages, ...said } = controller;
   const layout = layoutOf(base, storages, machine.packages.postgres?.major);
-  const [named, directories, files, data, services, program, agent, relationSecrets] =
+  const [named, directories, files, data, services, program, agent, relationSecrets, certificates] =
     await Promise.all([
       observeNamed(said.config, machine.packages.postgres),
       observeDirectories(layout),
@@ -39,6 +40,7 @@ export async function observe(hooks: Hooks, context: HookContext): Promise<Snaps
         ? unknown('the unit has no address yet')
         : agentClient(layout.agentSocket).world(),
       observeRelationSecrets(hooks, said.unit.isLeader ? said.relations : []),
+      observeCertificates(hooks, context, { layout, relations: said.relations }),
     ]);
   return {
     event: eventFacts(context),
@@ -51,6 +53,7 @@ export async function observe(hooks: Hooks, context: HookContext): Promise<Snaps
     named,
     relationSecrets,
     certificate: observeCertificate(said.appSecret, said.unitSecret),
+    certificates,
     directories,
     files,
     data,

@@ -62,6 +62,9 @@ function renderIni(desired: Desired, content: PoolerContent): string {
     ...(pooler.maxPreparedStatements > 0
       ? [['max_prepared_statements', pooler.maxPreparedStatements] as [string, number]]
       : []),
+    ...clientTls(pooler),
+    // Units change over to TLS one after the other, and a pool must not break meanwhile.
+    ['server_tls_sslmode', 'prefer'],
     ['ignore_startup_parameters', 'extra_float_digits,options'],
     // The default of 15 s would keep clients waiting long after a new primary is there.
     ['server_login_retry', '0.2'],
@@ -85,6 +88,15 @@ function renderIni(desired: Desired, content: PoolerContent): string {
     ...settings.map(([key, value]) => `${key} = ${value}`),
     '',
   ].join('\n');
+}
+
+function clientTls({ tls }: Desired['pooler']): [string, string][] {
+  if (tls === undefined) return [['client_tls_sslmode', 'disable']];
+  return [
+    ['client_tls_sslmode', 'require'],
+    ['client_tls_cert_file', tls.cert],
+    ['client_tls_key_file', tls.key],
+  ];
 }
 
 /** PgBouncer reserves the name of its console. */

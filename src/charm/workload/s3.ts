@@ -5,6 +5,7 @@
  */
 import { readFile } from 'node:fs/promises';
 import https from 'node:https';
+import { rootCertificates } from 'node:tls';
 import type { S3Client, S3ServiceException } from '@aws-sdk/client-s3';
 import { messageOf, OperatorError, systemCode } from '../../../lib/std/errors.ts';
 import type { S3Target } from '../model/desired.ts';
@@ -26,10 +27,17 @@ const CONNECT_TIMEOUT_MS = 5000;
 const REQUEST_TIMEOUT_MS = 20_000;
 const ATTEMPTS = 3;
 
+/** @returns PEM; undefined: those that Node knows */
+async function authoritiesFor({ caFile, systemToo }: S3Target): Promise<string[] | undefined> {
+  if (caFile === undefined) return undefined;
+  const own = await readFile(caFile, 'utf8');
+  return systemToo ? [...rootCertificates, own] : [own];
+}
+
 export async function openStore(target: S3Target): Promise<ObjectStore> {
   // 70 ms to load: only jobs use it.
   const sdk = await import('@aws-sdk/client-s3');
-  const ca = target.caFile === undefined ? undefined : await readFile(target.caFile, 'utf8');
+  const ca = await authoritiesFor(target);
   const client: S3Client = new sdk.S3Client({
     endpoint: target.endpoint,
     region: target.region === '' ? 'us-east-1' : target.region,

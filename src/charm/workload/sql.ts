@@ -2,6 +2,7 @@
  * SQL over a unix socket or TCP. Values are bound; DDL, which takes no parameters, is built by the
  * `ddl` template, which accepts nothing but quoted identifiers, literals and other DDL.
  */
+import type { Client } from 'pg';
 import { messageOf, OperatorError } from '../../../lib/std/errors.ts';
 import type { Secret } from '../../../lib/std/secret.ts';
 import type { SqlPort } from './ports.ts';
@@ -17,6 +18,11 @@ export interface SqlTarget {
   connectTimeoutMs?: number;
   /** Enforced by the server and, a little later, here; default 10000. */
   statementTimeoutMs?: number;
+  /**
+   * Try TLS first, and plain where the server has none; default: plain, and TLS where the server
+   * wants it. Whose certificate it shows is not asked: SCRAM gives no password away.
+   */
+  tls?: boolean;
   /** Shown in pg_stat_activity; default `pgcharm`. */
   applicationName?: string;
 }
@@ -39,36 +45,14 @@ const OWN_SESSION = [
 
 /** @throws OperatorError `sql-unreachable` */
 export async function connectSql(target: SqlTarget): Promise<SqlPort> {
-  // Loaded on demand: most hooks never speak SQL, and the library costs 17 ms to load.
-  const { default: pg } = await import('pg');
-  const statementTimeoutMs = target.statementTimeoutMs ?? 10_000;
-  const client = new pg.Client({
-    host: target.host,
-    port: target.port,
-    user: target.user,
-    database: target.database,
-    ...(target.password === undefined ? {} : { password: target.password.reveal() }),
-    connectionTimeoutMillis: target.connectTimeoutMs ?? 3000,
-    statement_timeout: statementTimeoutMs,
-    query_timeout: statementTimeoutMs + 1000,
-    application_name: target.applicationName ?? 'pgcharm',
-    options: OWN_SESSION,
-    keepAlive: true,
+  const client = await connected(target, target.tls ?? false).catch(async (error: unknown) => {
+    if (!wantsTheOther(error)) throw unreachable(target, error);
+    // Between the two everybody changes over, one unit after the other.
+    return await connected(target, !target.tls).catch(() => {
+      throw unreachable(target, error);
+    });
   });
   const closed = new Promise<void>((resolve) => client.once('end', resolve));
-  // Without a listener a connection that breaks while idle would end the process.
-  client.on('error', () => undefined);
-  try {
-    await client.connect();
-  } catch (error) {
-    await client.end().catch(() => undefined);
-    throw new OperatorError({
-      code: 'sql-unreachable',
-      message: `cannot connect to ${target.database} at ${target.host}: ${messageOf(error)}`,
-      retry: 'now',
-      cause: error,
-    });
-  }
   return {
     async query<Row>(text: string, values?: unknown[]): Promise<Row[]> {
       return (await client.query(text, values ?? [])).rows as Row[];
@@ -81,6 +65,51 @@ export async function connectSql(target: SqlTarget): Promise<SqlPort> {
     close: () => client.end(),
     closed,
   };
+}
+
+async function connected(target: SqlTarget, tls: boolean): Promise<Client> {
+  // Loaded on demand: most hooks never speak SQL, and the library costs 17 ms to load.
+  const { default: pg } = await import('pg');
+  const statementTimeoutMs = target.statementTimeoutMs ?? 10_000;
+  const client = new pg.Client({
+    host: target.host,
+    port: target.port,
+    user: target.user,
+    database: target.database,
+    ...(target.password === undefined ? {} : { password: target.password.reveal() }),
+    // A unix socket has none.
+    ...(tls && !target.host.startsWith('/') ? { ssl: { rejectUnauthorized: false } } : {}),
+    connectionTimeoutMillis: target.connectTimeoutMs ?? 3000,
+    statement_timeout: statementTimeoutMs,
+    query_timeout: statementTimeoutMs + 1000,
+    application_name: target.applicationName ?? 'pgcharm',
+    options: OWN_SESSION,
+    keepAlive: true,
+  });
+  // Without a listener a connection that breaks while idle would end the process.
+  client.on('error', () => undefined);
+  try {
+    await client.connect();
+    return client;
+  } catch (error) {
+    await client.end().catch(() => undefined);
+    throw error;
+  }
+}
+
+/** The server has no TLS, or lets nobody in without it (`hostssl`). */
+function wantsTheOther(error: unknown): boolean {
+  const message = messageOf(error);
+  return message.includes('does not support SSL') || message.endsWith('no encryption');
+}
+
+function unreachable({ database, host }: SqlTarget, error: unknown): OperatorError {
+  return new OperatorError({
+    code: 'sql-unreachable',
+    message: `cannot connect to ${database} at ${host}: ${messageOf(error)}`,
+    retry: 'now',
+    cause: error,
+  });
 }
 
 /** Text that is safe to send as it is: the template and the quoting functions made it. */

@@ -4,6 +4,7 @@ import { describe, test } from 'node:test';
 import { poll } from '../../../lib/std/clock.ts';
 import { logTo } from '../../../lib/std/log.ts';
 import { coarse } from '../../../src/agent/decide/wake.ts';
+import { Moments } from '../../../src/agent/wake/moments.ts';
 import { Waker } from '../../../src/agent/wake/waker.ts';
 import { type EtcdMember, known, unknown } from '../../../src/charm/model/world.ts';
 import { aMember, aWorld, clusterOf } from './cluster.ts';
@@ -121,5 +122,18 @@ describe('waker', () => {
     assert.equal(await settle(() => waker.counters.wakes === 1), true);
     assert.deepEqual([runs, waker.counters.failures], [2, 0]);
     waker.stop();
+  });
+});
+
+describe('moments', () => {
+  test('each counts once, also one that passed before anybody asked', () => {
+    const moments = new Moments();
+    assert.equal(moments.passed([], 100), false);
+    assert.equal(moments.passed([50, 200], 100), true);
+    assert.equal(moments.passed([50, 200], 150), false);
+    assert.equal(moments.passed([50, 200], 200), true);
+    assert.equal(moments.passed([50, 200], 300), false);
+    assert.equal(moments.passed([400], 300), false);
+    assert.equal(moments.passed([400], 400), true);
   });
 });
