@@ -33,6 +33,7 @@ import { createWatches, type Watches } from './watches.ts';
 import { RunContext, runTask, type TaskRequest, UnitContext } from './work/context.ts';
 import { WorkEngine } from './work/engine.ts';
 import { followWork } from './work/follow.ts';
+import { END_TRANSACTIONS, FORCE } from './work/hold.ts';
 import type { WorkKind } from './work/kind.ts';
 import { WorkStore } from './work/record.ts';
 
@@ -80,9 +81,12 @@ export class Agent {
       () => clients.desired.unit.app,
     );
     this.#engine = this.#createEngine();
-    this.#watches = createWatches(facts, clients, log, () => this.#engine.loop.nudge());
     this.#pooler = new PoolerKeeper(facts, clients, log);
     this.#syncRecord = keepSyncRecord(facts, clients, log);
+    this.#watches = createWatches(facts, clients, log, {
+      workChanged: () => this.#engine.loop.nudge(),
+      poolerLeadsTo: () => this.#pooler.leadsTo,
+    });
     this.#waker = new Waker({
       command: () => this.#settings.current?.wake.command,
       digest: () => coarse(this.world()),
@@ -122,8 +126,8 @@ export class Agent {
     for (const server of Object.values(this.#servers)) server.stop();
     this.#jobs.close();
     await this.#engine.stop();
-    const loops = [this.#pooler.loop, this.#syncRecord];
-    await Promise.all([this.#watches.stop(), ...loops.map((loop) => loop.stop())]);
+    await this.#syncRecord.stop();
+    await Promise.all([this.#watches.stop(), this.#pooler.stop()]);
     this.#clients.close();
   }
 
@@ -178,7 +182,7 @@ export class Agent {
   }
 
   #changed(subject: Subject): void {
-    if (subject === 'patroni' || subject === 'primary') this.#pooler.loop.nudge();
+    if (['patroni', 'primary', 'pulse'].includes(subject)) this.#pooler.loop.nudge();
     if (subject === 'etcd' || subject === 'patroni') void this.#keepLeadershipAway();
     if (this.#settled) this.#waker.consider();
   }
@@ -307,7 +311,9 @@ export class Agent {
   }
 
   async #handOver(timeoutMs: number): Promise<void> {
-    const id = await this.#engine.start('switchover', {});
+    // The unit goes away either way, and a failover would cost its clients more.
+    const params = { [END_TRANSACTIONS]: 'true', [FORCE]: 'true' };
+    const id = await this.#engine.start('switchover', params);
     const signal = AbortSignal.timeout(timeoutMs);
     const ending = await followWork(this.#store, id, () => undefined, signal);
     if (ending.outcome === 'done') return;

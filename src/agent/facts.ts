@@ -16,6 +16,7 @@ import type {
 } from '../charm/model/world.ts';
 import { unknown } from '../charm/model/world.ts';
 import type { PoolerUser } from '../charm/workload/pgbouncer.ts';
+import type { Pulse } from './decide/holding.ts';
 
 /** One row of pg_stat_replication on the primary. */
 export interface Replication {
@@ -32,6 +33,8 @@ export interface Subjects {
   patroni: Observed<PatroniView>;
   /** What a connection to the primary shows; the address it was read from. */
   primary: Observed<PrimaryView>;
+  /** Of the server that the pooler leads to; undefined before it was heard. */
+  pulse: Pulse | undefined;
   local: Observed<LocalView>;
   pooler: Observed<PoolerView>;
   peers: Record<string, Observed<PeerView>>;
@@ -56,6 +59,7 @@ export class Facts {
     etcd: unknown('not asked yet'),
     patroni: unknown('not asked yet'),
     primary: unknown('not asked yet'),
+    pulse: undefined,
     local: unknown('not asked yet'),
     pooler: unknown('not asked yet'),
     peers: {},

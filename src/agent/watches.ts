@@ -8,6 +8,7 @@ import { KeyWatch } from './watch/keys.ts';
 import { watchLocal } from './watch/local.ts';
 import { watchPeers } from './watch/peers.ts';
 import { watchPrimary } from './watch/primary.ts';
+import { PulseWatch } from './watch/pulse.ts';
 
 export interface Watches {
   start(): void;
@@ -18,31 +19,39 @@ export interface Watches {
   stop(): Promise<void>;
 }
 
-/** @param workChanged the record of work in etcd has changed */
-export function createWatches(
-  facts: Facts,
-  clients: Clients,
-  log: Log,
-  workChanged: () => void,
-): Watches {
+export interface Around {
+  /** The record of work in etcd has changed. */
+  workChanged(): void;
+  /** Address of the server that clients are led to. */
+  poolerLeadsTo(): string | undefined;
+}
+
+export function createWatches(facts: Facts, clients: Clients, log: Log, around: Around): Watches {
   const cluster = watchCluster(facts, clients, log);
   const etcd = watchEtcd(facts, clients, log);
   const local = watchLocal(facts, clients, log);
   const peers = watchPeers(facts, clients, log);
   const primary = watchPrimary(facts, clients, log, () => cluster.loop.nudge());
+  const pulse = new PulseWatch(facts, clients, log, () => around.poolerLeadsTo());
   const keys = new KeyWatch(
     clients,
     {
-      topology: () => cluster.loop.nudge(),
+      topology() {
+        cluster.loop.nudge();
+        pulse.loop.nudge();
+      },
       config: () => cluster.configChanged(),
-      work: workChanged,
+      work: () => around.workChanged(),
     },
     log,
   );
-  const loops = [cluster.loop, etcd, local.loop, peers, primary.loop];
+  const loops = [cluster.loop, etcd, local.loop, peers, primary.loop, pulse.loop];
 
   facts.onChange((subject) => {
     if (subject === 'patroni' && primaryMoved(facts)) primary.loop.nudge();
+    // What the one connection has learnt the other one should look at, too.
+    if (subject === 'pooler') pulse.loop.nudge();
+    if (subject === 'pulse') primary.loop.nudge();
   });
   return {
     start() {
@@ -57,7 +66,7 @@ export function createWatches(
       await primary.loop.fresh();
     },
     async stop() {
-      await Promise.all([keys.stop(), ...loops.map((loop) => loop.stop())]);
+      await Promise.all([keys.stop(), pulse.stop(), ...loops.map((loop) => loop.stop())]);
       await Promise.all([local.close(), primary.close()]);
     },
   };

@@ -10,6 +10,7 @@ import {
   existsSync,
   mkdirSync,
   openSync,
+  readFileSync,
   renameSync,
   writeFileSync,
 } from 'node:fs';
@@ -210,6 +211,14 @@ export class DatabaseCluster {
     const file = join(this.base(this.at(index).member), 'data', 'main', 'postmaster.pid');
     if (!existsSync(file)) return undefined;
     return Number(execFileSync('head', ['-1', file], { encoding: 'utf8' }));
+  }
+
+  /** The postmaster and its children. */
+  serverPids(index: number): number[] {
+    const pid = this.postmasterPid(index);
+    if (pid === undefined) return [];
+    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim();
+    return [pid, ...children.split(' ').map(Number)];
   }
 
   async destroy(): Promise<void> {

@@ -27,9 +27,13 @@ import { decideRoute, NO_ROUTE, type Route } from '../decide/routing.ts';
 import type { Facts } from '../facts.ts';
 import { Loop } from '../loop.ts';
 import { Pause, type PoolerControl } from './pause.ts';
+import { Refusal } from './refusal.ts';
+import { WaitingRoom } from './waiting-room.ts';
 
 const CALM_MS = 5000;
 const QUICK_MS = 250;
+/** Where clients are led who are refused. */
+const NOBODY = 'nobody';
 /** How long clients are held back for a route that does not come. */
 const RELEASE_MS = 5000;
 /** How often the files on disk are compared with what was written. */
@@ -48,10 +52,14 @@ export class PoolerKeeper implements PoolerControl {
   readonly #log: Log;
   readonly #admin = userInfo().username;
   readonly #pause: Pause;
+  readonly #waitingRoom: WaitingRoom;
+  readonly #refusal: Refusal;
   #route: Route = NO_ROUTE;
+  /** Where the pooler led when work last began to hold clients. */
+  #heldAt: string | undefined;
   #unconfirmedSince: number | undefined;
   /** What the running PgBouncer has been told; undefined: it must be told again. */
-  #told: { files: PoolerFiles; primary: string | undefined } | undefined;
+  #told: { files: PoolerFiles; target: string | undefined } | undefined;
   #database: { databases: string[]; users: PoolerUser[] } | undefined;
   #askedAt = 0;
   #written: { files: PoolerFiles; generation: number; checkedAt: number } | undefined;
@@ -62,12 +70,27 @@ export class PoolerKeeper implements PoolerControl {
     this.#clients = clients;
     this.#log = log;
     this.#pause = new Pause(() => this.console(), log);
+    this.#waitingRoom = new WaitingRoom(this.#pause, log);
+    this.#refusal = new Refusal(log, () => {
+      const { primary } = facts.now;
+      return primary.known ? primary.value.database.serverVersion : undefined;
+    });
     this.loop = new Loop({
       name: 'pooler',
       log,
-      everyMs: () => (this.#told === undefined || this.#waiting() ? QUICK_MS : CALM_MS),
+      everyMs: () => (this.#hurries() ? QUICK_MS : CALM_MS),
       run: () => this.#keep(),
     });
+  }
+
+  async stop(): Promise<void> {
+    await this.loop.stop();
+    this.#refusal.close();
+  }
+
+  /** Address of the server that clients are led to. */
+  get leadsTo(): string | undefined {
+    return this.#route.primary;
   }
 
   console(): PoolerAdmin {
@@ -89,31 +112,37 @@ export class PoolerKeeper implements PoolerControl {
     if (this.#clients.desired.pooler.mode === 'session') {
       return { held: false, clients: await this.#pause.clients() };
     }
+    this.#heldAt = this.#route.primary;
     await this.#pause.begin(windowMs);
     return { held: true, clients: 0 };
   }
 
   async release(primary: string): Promise<void> {
-    if (!this.#pause.active) return;
+    if (!this.#pause.has('work')) return;
     const led = async () => {
       await this.loop.fresh();
-      return this.#told?.primary === primary ? true : undefined;
+      return this.#told?.target === primary ? true : undefined;
     };
     if (primary !== '') await poll(led, { timeoutMs: RELEASE_MS, everyMs: 50 });
-    await this.#pause.end();
+    await this.#pause.end('work');
     this.loop.nudge();
   }
 
   async #keep(): Promise<void> {
     const { desired } = this.#clients;
+    this.#refusal.ensure({ dir: desired.paths.run, owner: desired.serverUser });
     const knownNow = this.#learn();
+    // Before any file is looked at: every millisecond costs clients their statements.
+    await this.#hold(desired);
     const files = await this.#files(desired, knownNow);
     await this.#write(desired, files);
     const same = isDeepStrictEqual(this.#told?.files, files);
     const current = same && this.#toldGeneration === desired.generation;
+    if (current) await this.#settle();
     if (current && Date.now() - this.#askedAt < CALM_MS - QUICK_MS) return;
     try {
-      if (!same) await this.#tell(files, knownNow.route.primary);
+      if (!same) await this.#tell(files, this.#refuses() ? NOBODY : knownNow.route.primary);
+      await this.#settle();
       await this.#look(desired, knownNow);
     } catch (error) {
       this.#told = undefined;
@@ -134,6 +163,13 @@ export class PoolerKeeper implements PoolerControl {
       checkedAt = Date.now();
     }
     this.#written = { files, generation: desired.generation, checkedAt };
+  }
+
+  async #hold(desired: Desired): Promise<void> {
+    const { pulse, primary } = this.#facts.now;
+    const confirmed = primary.known ? primary.value.address : undefined;
+    const route = this.#route.primary;
+    await this.#waitingRoom.consider({ route, pulse, confirmed }, desired.pooler);
   }
 
   /** Takes over what the watches have seen and decides the route. */
@@ -162,13 +198,23 @@ export class PoolerKeeper implements PoolerControl {
     else this.#unconfirmedSince ??= Date.now();
   }
 
-  #waiting(): boolean {
-    return this.#unconfirmedSince !== undefined;
+  #hurries(): boolean {
+    const waiting = this.#unconfirmedSince !== undefined || this.#waitingRoom.occupied;
+    return this.#told === undefined || waiting;
+  }
+
+  #settle(): Promise<void> {
+    return this.#waitingRoom.settle(this.#route.primary !== this.#heldAt);
+  }
+
+  #refuses(): boolean {
+    return this.#waitingRoom.refuses;
   }
 
   /** The wished texts; for what is not known, what is on disk. */
   async #files(desired: Desired, content: Known): Promise<PoolerFiles> {
-    const { route: topology, databases, users } = content;
+    const { route, databases, users } = content;
+    const topology = { ...route, refuses: this.#refuses() };
     const wish = renderPooler(desired, { topology, databases, users, admin: this.#admin });
     const path = filesOf(desired);
     if (topology.primary === undefined) wish.ini = (await readIfExists(path.ini)) ?? wish.ini;
@@ -179,15 +225,15 @@ export class PoolerKeeper implements PoolerControl {
     return wish;
   }
 
-  async #tell(files: PoolerFiles, primary: string | undefined): Promise<void> {
+  async #tell(files: PoolerFiles, target: string | undefined): Promise<void> {
     const console = this.console();
     await console.reload();
     // An agent that died while it held clients left them so, and PgBouncer does not show a pause
     // of all databases: whoever meets it first ends it.
     if (this.#told === undefined && !this.#pause.active) await console.resume();
     // RELOAD closes what leads to a changed host; a host that is the same again it leaves alone.
-    if (this.#told !== undefined && this.#told.primary !== primary) await console.reconnect();
-    this.#told = { files, primary };
+    if (this.#told !== undefined && this.#told.target !== target) await console.reconnect();
+    this.#told = { files, target };
   }
 
   async #look(desired: Desired, { route, users }: Known): Promise<void> {

@@ -13,7 +13,8 @@ import type { Facts, PrimaryView } from '../facts.ts';
 import { Loop } from '../loop.ts';
 
 const CALM_MS = 1000;
-const QUICK_MS = 100;
+/** While a server is being promoted: its clients wait. */
+const QUICK_MS = 30;
 /** After a login that failed: the server may be down for long. */
 const RETRY_MS = 500;
 

@@ -171,14 +171,23 @@ export class WorkEngine {
       for (const [index, phase] of kind.phases.entries()) {
         if (index < held.record().phaseIndex) continue;
         const startedAt = Date.now();
-        await held.update((now) => ({ ...now, phaseIndex: index, phase: phase.name }));
         await unlessAborted(phase.run(context), stop.signal);
-        const took = formatDurationMs(Date.now() - startedAt);
-        await held.update((now) => withLine(now, `${phase.name}: done in ${took}`));
+        const line = `${phase.name}: done in ${formatDurationMs(Date.now() - startedAt)}`;
+        const next = kind.phases[index + 1];
+        // The end of one phase and the beginning of the next in one write: clients may wait.
+        if (next !== undefined) {
+          const begun = { phaseIndex: index + 1, phase: next.name };
+          await held.update((now) => withLine({ ...now, ...begun }, line));
+          continue;
+        }
+        const took = formatDurationMs(Date.now() - held.record().startedAt);
+        const end = {
+          outcome: 'done',
+          phase: 'done',
+          message: `${kind.kind} done in ${took}`,
+        } as const;
+        await held.update((now) => withLine({ ...now, ...end }, line));
       }
-      const took = formatDurationMs(Date.now() - held.record().startedAt);
-      const message = `${kind.kind} done in ${took}`;
-      await held.update((now) => ({ ...now, outcome: 'done', phase: 'done', message }));
     } catch (error) {
       await this.#fail(held, error);
     } finally {

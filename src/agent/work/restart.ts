@@ -21,7 +21,10 @@ const LOOK_EVERY_MS = 500;
 /** Members hear of a change one after the other, at the latest with Patroni's next round. */
 const GATHER_MS = 12_000;
 
-/** Parameter `only-pending` = `true`: leave out members that need no restart. */
+/**
+ * Parameter `only-pending` = `true`: leave out members that need no restart. What is done about
+ * clients that cannot be held: see hold.ts.
+ */
 export const restartKind: WorkKind = {
   kind: 'restart',
   limitMs: LIMIT_MS,

@@ -4,7 +4,7 @@
  * find their effect there do nothing.
  */
 import { messageOf, OperatorError } from '../../../lib/std/errors.ts';
-import { bestCandidate, unfitness } from '../../charm/model/candidate.ts';
+import { bestCandidate, MAX_CANDIDATE_LAG_BYTES, unfitness } from '../../charm/model/candidate.ts';
 import type { ClusterMember, ClusterView } from '../../charm/model/world.ts';
 import { noPrimary } from './context.ts';
 import { hold, poolerTasks, release } from './hold.ts';
@@ -16,8 +16,19 @@ const WRITABLE_MS = 60_000;
 const LOOK_EVERY_MS = 50;
 /** Patroni looks at its replicas every 10 s where its clocks are the slowest. */
 const PATIENCE_MS = 15_000;
+/** With its clients held a primary writes little: a replica that streams has soon caught up. */
+const CATCH_UP_MS = 3000;
+const CAUGHT_UP_EVERY_MS = 20;
+const LAG_QUERY = `
+  SELECT pg_catalog.pg_wal_lsn_diff(
+      pg_catalog.pg_current_wal_lsn(), replay_lsn)::float8 AS lag
+    FROM pg_catalog.pg_stat_replication
+    WHERE application_name = $1 AND state = 'streaming'`;
 
-/** Parameter `to`: the member that shall be primary; without it, the best one. */
+/**
+ * Parameter `to`: the member that shall be primary; without it, the best one. What is done about
+ * clients that cannot be held: see hold.ts.
+ */
 export const switchoverKind: WorkKind = {
   kind: 'switchover',
   limitMs: LIMIT_MS,
@@ -105,13 +116,11 @@ export async function checkpoint(context: WorkContext, to: string): Promise<void
 }
 
 export async function switchTo(context: WorkContext, to: string): Promise<void> {
-  const cluster = clusterOf(await context.observe());
-  const primary = primaryOf(cluster);
+  // Not observed anew: clients wait, and Patroni refuses what has changed meanwhile.
+  const primary = primaryOf(clusterOf(context.world()));
   if (primary?.name === to) return;
   if (primary === undefined) return; // On its way; the next phase sees how it ends.
-  const target = cluster.members.find((member) => member.name === to);
-  const reason = target === undefined ? 'it is no member any more' : unfitness(target);
-  if (reason !== undefined) throw refuse(`${to} cannot take over: ${reason}`, 'try again');
+  await untilCaughtUp(context, to);
   const leader = context.desired.members.find((member) => member.member === primary.name);
   // Asked at the leader itself, which acts on it at once instead of in its next round.
   const asked = context.patroni(leader).switchover(primary.name, to, PATRONI_MS);
@@ -128,6 +137,29 @@ export async function switchTo(context: WorkContext, to: string): Promise<void> 
     if (primaryOf(clusterOf(await context.observe()))?.name === primary.name) throw answer.error;
     context.log.info(`switchover reported: ${messageOf(answer.error)}; the primary did change`);
     return;
+  }
+}
+
+/**
+ * No lag at all, or, where somebody goes on writing past the pooler, so little that it is fit.
+ * Asked at the primary itself: clients wait for the answer.
+ */
+async function untilCaughtUp(context: WorkContext, to: string): Promise<void> {
+  const sql = await context.primarySql();
+  try {
+    const deadline = Date.now() + CATCH_UP_MS;
+    for (;;) {
+      const [row] = await sql.query<{ lag: number }>(LAG_QUERY, [to]);
+      if (row?.lag === 0) return;
+      if (Date.now() >= deadline) {
+        if (row !== undefined && row.lag <= MAX_CANDIDATE_LAG_BYTES) return;
+        const reason = row === undefined ? 'it does not stream' : `it lags by ${row.lag} bytes`;
+        throw refuse(`${to} cannot take over: ${reason}`, 'try again');
+      }
+      await context.sleep(CAUGHT_UP_EVERY_MS);
+    }
+  } finally {
+    await sql.close();
   }
 }
 

@@ -1,7 +1,8 @@
 /**
  * `run postgresql/1 promote-to-primary scope=unit`: hands the primary role to this unit, which must
  * stream with next to no lag; the work itself looks again and waits for the rest. With `force=true`
- * it also ends the wait for an etcd that is lost for good.
+ * it also goes on where the clients of a pooler cannot be held, and ends the wait for an etcd that
+ * is lost for good.
  */
 import { type Action, accept, refuse } from '../../../lib/charm/action.ts';
 import { unfitness } from '../model/candidate.ts';
@@ -11,21 +12,22 @@ import { type Steps, step } from '../model/steps.ts';
 
 interface Params {
   force: boolean;
+  endTransactions?: boolean;
 }
 
 export const promoteToPrimary: Action<Snapshot, Steps, Params> = {
   name: 'promote-to-primary',
-  parse({ scope, force }) {
+  parse({ scope, force, 'end-transactions': endTransactions }) {
     if (scope !== 'unit') {
       const given = scope === undefined ? 'missing' : JSON.stringify(scope);
       throw new Error(`cannot promote: scope is ${given}, allowed is unit`);
     }
-    if (force !== undefined && typeof force !== 'boolean') {
-      throw new Error(`cannot promote: force is ${JSON.stringify(force)}, allowed: true, false`);
-    }
-    return { force: force ?? false };
+    return {
+      force: flag('force', force),
+      endTransactions: flag('end-transactions', endTransactions),
+    };
   },
-  plan(world, { force }) {
+  plan(world, { force, endTransactions }) {
     const cluster = probe(world, 'cluster');
     if (!cluster.known) return withoutEtcd(world, force, cluster.reason);
     const { name, member } = world.unit;
@@ -42,10 +44,21 @@ export const promoteToPrimary: Action<Snapshot, Steps, Params> = {
     const reason = unfitness(self);
     if (reason !== undefined) return refuse('not-in-sync', `cannot promote ${name}: ${reason}`);
     const why = `an operator wants ${member} instead of ${primary.member}`;
-    const work = step('run-work', { kind: 'switchover', params: { to: member } }, why);
+    const params = {
+      to: member,
+      ...(force ? { force: 'true' } : {}),
+      ...(endTransactions ? { 'end-transactions': 'true' } : {}),
+    };
+    const work = step('run-work', { kind: 'switchover', params }, why);
     return accept([work], { primary: name, 'previous-primary': unitOfMember(primary.member) });
   },
 };
+
+function flag(name: string, value: unknown): boolean {
+  if (value === undefined) return false;
+  if (typeof value === 'boolean') return value;
+  throw new Error(`cannot promote: ${name} is ${JSON.stringify(value)}, allowed: true, false`);
+}
 
 /** Only where no majority of the voters answers. */
 function withoutEtcd(world: Snapshot, force: boolean, reason: string) {

@@ -2,7 +2,7 @@
  * PgBouncer: the text of its three files, and its admin console over the unix socket.
  *
  * Rendering is pure. The console lets in one operating system user by peer authentication, so no
- * password of it exists. Whoever pauses has to resume; a pause that fails resumes by itself.
+ * password of it exists. Whoever pauses has to resume, also when the pause was not reached in time.
  */
 import { OperatorError } from '../../../lib/std/errors.ts';
 import type { AccessRule, Desired } from '../model/desired.ts';
@@ -13,7 +13,12 @@ export interface PoolerTopology {
   primary: string | undefined;
   /** Addresses that `<database>_readonly` leads to; empty: the primary. */
   readers: readonly string[];
+  /** Clients of the primary are led to what refuses everybody, see agent/pooler/refusal.ts. */
+  refuses?: boolean;
 }
+
+/** Of the socket in the pooler's own directory; nothing listens on it over TCP. */
+export const REFUSAL_PORT = 6433;
 
 export interface PoolerUser {
   name: string;
@@ -82,7 +87,7 @@ function renderIni(desired: Desired, content: PoolerContent): string {
   return [
     '; Written by the agent of this unit; changes by hand are lost.',
     '[databases]',
-    ...renderDatabases(desired.postgres.port, content),
+    ...renderDatabases(desired, content),
     '',
     '[pgbouncer]',
     ...settings.map(([key, value]) => `${key} = ${value}`),
@@ -102,18 +107,20 @@ function clientTls({ tls }: Desired['pooler']): [string, string][] {
 /** PgBouncer reserves the name of its console. */
 const CONSOLE = 'pgbouncer';
 
-function renderDatabases(port: number, { topology, databases }: PoolerContent): string[] {
+function renderDatabases(desired: Desired, { topology, databases }: PoolerContent): string[] {
   if (topology.primary === undefined) return [];
-  const readers = topology.readers.length > 0 ? topology.readers : [topology.primary];
-  const to = (hosts: readonly string[]) => `host=${hosts.join(',')} port=${port}`;
+  const to = (hosts: readonly string[]) => `host=${hosts.join(',')} port=${desired.postgres.port}`;
+  const primary = topology.refuses
+    ? `host=${desired.paths.run} port=${REFUSAL_PORT}`
+    : to([topology.primary]);
+  const readers = topology.readers.length > 0 ? to(topology.readers) : primary;
   // PgBouncer 1.18 reads no quoted keys: other names are reached through `*`, without an alias.
   const plain = databases.filter((name) => /^[A-Za-z0-9_.-]+$/.test(name) && name !== CONSOLE);
-  const primary = to([topology.primary]);
   return [
     ...plain.map((name) => `${name} = ${primary} dbname=${name}`),
     ...plain
       .filter((name) => !databases.includes(readOnlyName(name)))
-      .map((name) => `${readOnlyName(name)} = ${to(readers)} dbname=${name}`),
+      .map((name) => `${readOnlyName(name)} = ${readers} dbname=${name}`),
     `* = ${primary}`,
   ];
 }
@@ -193,9 +200,10 @@ export function createPoolerAdmin(target: ConsoleTarget): PoolerAdmin {
       try {
         await once('PAUSE', limitMs);
       } catch (error) {
-        // A PAUSE that is given up leaves the pools half paused until somebody resumes.
+        if (!(error instanceof Error && /already .*paused/.test(error.message))) throw error;
+        // Somebody else's pause may never have come to rest: only an own one says so.
         await resume();
-        throw error;
+        await once('PAUSE', limitMs);
       }
     },
     resume,

@@ -141,7 +141,11 @@ export interface PoolerAdmin {
   ): Promise<Record<string, unknown>[]>;
   reload(): Promise<void>;
   reconnect(): Promise<void>;
-  /** Pauses every pool, or none: resumes when they do not come to rest within the time. */
+  /**
+   * Pauses every pool. In force from the first moment on; answers when all have come to rest.
+   *
+   * @throws OperatorError `pooler-timeout`; the pause stays in force until `resume`
+   */
   pause(timeoutMs: number): Promise<void>;
   /** Safe to repeat, also when nothing is paused. */
   resume(): Promise<void>;

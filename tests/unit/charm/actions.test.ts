@@ -72,7 +72,10 @@ describe('promote-to-primary', () => {
   test('takes no other scope than unit', () => {
     assert.throws(() => promoteToPrimary.parse({ scope: 'cluster' }), /"cluster", allowed is unit/);
     assert.throws(() => promoteToPrimary.parse({}), /scope is missing/);
-    assert.deepEqual(promoteToPrimary.parse({ scope: 'unit', force: true }), { force: true });
+    const parsed = promoteToPrimary.parse({ scope: 'unit', force: true });
+    assert.deepEqual(parsed, { force: true, endTransactions: false });
+    const wrong = { scope: 'unit', 'end-transactions': 'yes' };
+    assert.throws(() => promoteToPrimary.parse(wrong), /end-transactions is "yes", allowed: true/);
   });
 
   test('hands over to a member that streams without lag', async () => {
