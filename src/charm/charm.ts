@@ -21,6 +21,7 @@ import { etcdSteps } from './apply/etcd.ts';
 import { identitySteps } from './apply/identity.ts';
 import { machineSteps } from './apply/machine.ts';
 import { monitoringSteps } from './apply/monitoring.ts';
+import { passwordSteps } from './apply/passwords.ts';
 import { pluginSteps } from './apply/plugins.ts';
 import { reformSteps } from './apply/reform.ts';
 import { serviceSteps } from './apply/services.ts';
@@ -41,6 +42,7 @@ import { plugins } from './decide/plugins.ts';
 import { secretRevisions } from './decide/secrets.ts';
 import { agentRevision, residents, services } from './decide/services.ts';
 import { status } from './decide/status.ts';
+import { systemUsers } from './decide/system-users.ts';
 import { voters } from './decide/voters.ts';
 import type { Databag, Snapshot } from './model/snapshot.ts';
 import type { Decider, Steps } from './model/steps.ts';
@@ -77,6 +79,7 @@ const DECIDERS: readonly Decider[] = [
   // The cluster as a whole, and those it serves
   dynamic,
   rollingRestart,
+  systemUsers,
   clients,
   plugins,
   observability,
@@ -117,16 +120,19 @@ export const postgresql: Charm<Snapshot, Steps, Tools> = {
     ...reformSteps,
     ...clientSteps,
     ...pluginSteps,
+    ...passwordSteps,
     ...backupSteps,
     ...monitoringSteps,
   },
   actions: [getPrimary, promoteToPrimary, createBackup, listBackups, restore, showJob, cancelJob],
-  async settled({ failed, world }, { hooks, context }) {
+  async settled({ failed, findings, world }, { hooks, context }) {
     const { postgres } = world.machine.packages;
     if (world.unit.isLeader && context.name === 'start' && postgres !== undefined) {
       await hooks.applicationVersionSet(postgres.version);
     }
-    if (failed.length === 0 || !world.agent.known) return;
+    // Nobody is told of a grant.
+    const awaitsGrant = findings.some(({ code }) => code === 'system-users-unreadable');
+    if ((failed.length === 0 && !awaitsGrant) || !world.agent.known) return;
     const { agentClient } = await import('./workload/agent.ts');
     await agentClient(world.layout.agentSocket)
       .wakeAfter(RETRY_MS)

@@ -2,7 +2,6 @@
  * What a unit's agent sees of the simulated cluster, and the snapshot that a hook decides by. The
  * agent asks whom its desired.json names, so it may ask the wrong ones; and it may be late.
  */
-import { capabilitiesOf } from '../../src/charm/model/capabilities.ts';
 import { NO_CERTIFICATES } from '../../src/charm/model/certificates.ts';
 import type { Desired } from '../../src/charm/model/desired.ts';
 import type { Snapshot } from '../../src/charm/model/snapshot.ts';
@@ -15,25 +14,11 @@ import {
   type Observed,
   unknown,
 } from '../../src/charm/model/world.ts';
-import { NAMED } from '../support/named.ts';
+import { MACHINE, NAMED } from '../support/machine.ts';
 import type { SimEtcd } from './cluster-etcd.ts';
 import { type Bag, type SimUnit, STORAGES } from './cluster-unit.ts';
 import type { ClusterWorld } from './cluster-world.ts';
 
-const VERSIONS = { patroni: '3.0.2', etcd: '3.4.23', pgbouncer: '1.18.0', pgbackrest: '2.45' };
-const MACHINE: Snapshot['machine'] = {
-  cpus: 2,
-  memoryBytes: 4 * 1024 ** 3,
-  root: true,
-  userName: 'root',
-  serverUser: { name: 'postgres', uid: 101, gid: 104 },
-  packages: {
-    missing: [],
-    postgres: { major: 15, version: '15.18', binDir: '/usr/lib/postgresql/15/bin' },
-    versions: VERSIONS,
-  },
-  capabilities: capabilitiesOf(VERSIONS),
-};
 /** Nobody is related, and nothing is left to install. */
 const SURROUNDINGS = {
   relationSecrets: {},
@@ -114,17 +99,23 @@ function clusterView(world: ClusterWorld, unit: SimUnit, desired: Desired): Obse
   if ([...etcd.dcs.members.values()].some((until) => until > world.now)) {
     return unknown('no Patroni answers');
   }
-  const { initialize: initialized } = etcd.dcs;
-  return known({ initialized, members: [], dynamic: {}, paused: false, failsafe: false });
+  const empty = { members: [], dynamic: {}, paused: false, failsafe: false };
+  return known({ ...initialization(etcd), ...empty });
 }
 
-function clusterOf(world: ClusterWorld, { dcs }: SimEtcd): ClusterView {
+function initialization({ dcs }: SimEtcd): Pick<ClusterView, 'initialized' | 'founding'> {
+  return { initialized: dcs.initialize || undefined, founding: dcs.initialize === '' };
+}
+
+function clusterOf(world: ClusterWorld, etcd: SimEtcd): ClusterView {
+  const { dcs } = etcd;
   const present = world.units.filter(({ member }) => (dcs.members.get(member) ?? 0) > world.now);
   const members = present.map((unit): ClusterMember => {
     const { pg } = unit;
     const leads = dcs.leader?.member === unit.member && dcs.leader.until > world.now;
     const standby = dcs.sync.includes(unit.member) ? 'sync-standby' : 'replica';
-    const idle = pg.cloneUntil === undefined ? 'stopped' : 'creating replica';
+    const clones = pg.cloneUntil === undefined ? 'stopped' : 'creating replica';
+    const idle = pg.initUntil === undefined ? clones : 'initalizing new cluster';
     return {
       name: unit.member,
       address: unit.address,
@@ -138,7 +129,7 @@ function clusterOf(world: ClusterWorld, { dcs }: SimEtcd): ClusterView {
     };
   });
   const dynamic = structuredClone(dcs.dynamic);
-  return { initialized: dcs.initialize, members, dynamic, paused: false, failsafe: true };
+  return { ...initialization(etcd), members, dynamic, paused: false, failsafe: true };
 }
 
 export function snapshotOf(
@@ -182,6 +173,7 @@ export function snapshotOf(
       leaving: world.units.filter(({ life }) => life === 'dying').map(({ name }) => name),
     },
     appSecret: appSecret && { id: 'secret:1', content: appSecret },
+    systemUsers: undefined,
     unitSecret: certified && { id: 'secret:2', content: issued },
     certificate: certified && { addresses: certified, trusted: true },
     certificates: NO_CERTIFICATES,
@@ -189,7 +181,7 @@ export function snapshotOf(
     data: {
       systemIdentifier: unit.pg.systemIdentifier,
       // A clone that is under way looks the same as one that was cut short.
-      debris: unit.pg.debris || unit.pg.cloneUntil !== undefined,
+      debris: unit.pg.debris || (unit.pg.cloneUntil ?? unit.pg.initUntil) !== undefined,
       etcdMember: unit.etcdDirectory,
     },
     services: withHosts(unit, world.now),

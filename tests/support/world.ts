@@ -12,7 +12,6 @@ import { digestOf } from '../../lib/std/digest.ts';
 import { postgresql } from '../../src/charm/charm.ts';
 import { SECRET_FIELDS } from '../../src/charm/decide/identity.ts';
 import { validOptions } from '../../src/charm/decide/options.ts';
-import { capabilitiesOf } from '../../src/charm/model/capabilities.ts';
 import { NO_CERTIFICATES } from '../../src/charm/model/certificates.ts';
 import type { Desired } from '../../src/charm/model/desired.ts';
 import { directoryWishes } from '../../src/charm/model/directories.ts';
@@ -27,7 +26,7 @@ import {
   known,
   unknown,
 } from '../../src/charm/model/world.ts';
-import { NAMED } from './named.ts';
+import { EVENT, MACHINE, NAMED } from './machine.ts';
 
 type Bag = Record<string, string>;
 
@@ -47,15 +46,6 @@ export const IDENTIFIER = '7100000000000000001';
 const ADDRESS = '10.0.0.10';
 const STORAGES = { data: '/storage/data/1', logs: '/storage/logs/2', temp: '/storage/temp/3' };
 
-const EVENT: Snapshot['event'] = {
-  name: 'config-changed',
-  endingRelation: undefined,
-  departingUnit: undefined,
-  detachingStorage: undefined,
-  obsoleteSecret: undefined,
-  stopping: false,
-};
-
 export class UnitWorld {
   event: Partial<Snapshot['event']> = {};
   isLeader = true;
@@ -65,6 +55,7 @@ export class UnitWorld {
   others: Snapshot['peers']['others'] = [];
   config: Record<string, string | number | boolean> = { profile: 'testing' };
   named = NAMED;
+  systemUsers: Bag | undefined;
   /** What the cluster's etcd says beyond this unit, for a unit that does not found it. */
   elsewhere: { initialized: string; members: ClusterMember[] } | undefined;
   committed: Committed = {
@@ -159,7 +150,6 @@ export class UnitWorld {
   }
 
   snapshot(from: Committed = this.committed): Snapshot {
-    const versions = { patroni: '3.0.2', etcd: '3.4.23', pgbouncer: '1.18.0', pgbackrest: '2.45' };
     const layout = layoutOf('/unit', STORAGES, 15);
     return {
       event: { ...EVENT, ...this.event },
@@ -175,19 +165,7 @@ export class UnitWorld {
         egress: [`${ADDRESS}/32`],
         dying: this.dying,
       },
-      machine: {
-        cpus: 2,
-        memoryBytes: 4 * 1024 ** 3,
-        root: true,
-        userName: 'root',
-        serverUser: { name: 'postgres', uid: 101, gid: 104 },
-        packages: {
-          missing: [],
-          postgres: { major: 15, version: '15.18', binDir: '/usr/lib/postgresql/15/bin' },
-          versions,
-        },
-        capabilities: capabilitiesOf(versions),
-      },
+      machine: MACHINE,
       config: this.config,
       named: this.named,
       peers: {
@@ -201,6 +179,7 @@ export class UnitWorld {
       },
       appSecret: secret(from.appSecret),
       unitSecret: secret(from.unitSecret),
+      systemUsers: this.systemUsers,
       certificate:
         from.unitSecret === undefined ? undefined : { addresses: from.certified, trusted: true },
       certificates: NO_CERTIFICATES,
@@ -306,6 +285,10 @@ export class UnitWorld {
       'create-app-secret': ({ fields }, pending) => {
         const made = fields.map((field) => [field, `secret of ${field}`]);
         pending.appSecret = { ...pending.appSecret, ...Object.fromEntries(made) };
+      },
+      'rotate-passwords': ({ users }, pending) => {
+        const given = users.map((user) => [`${user}-password`, this.systemUsers?.[user] ?? '']);
+        pending.appSecret = { ...pending.appSecret, ...Object.fromEntries(given) };
       },
       'issue-certificate': ({ addresses }, pending) => {
         pending.unitSecret = { 'internal-cert': 'certificate', 'internal-key': 'secret key' };

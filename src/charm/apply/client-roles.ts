@@ -7,6 +7,7 @@
  */
 import type { SqlPort } from '../workload/ports.ts';
 import { type Ddl, ddl, identifier, literal } from '../workload/sql.ts';
+import { UNLOGGED } from './unlogged.ts';
 
 /** Opens a connection to one database of the primary. */
 export type Connect = (database: string) => Promise<SqlPort>;
@@ -87,11 +88,7 @@ export async function ensureClientRole(connect: Connect, client: ClientRole): Pr
     await run(sql, ddl`ALTER ROLE ${role} IN DATABASE ${database} SET role TO ${literal(owner)}`);
     // The server logs DDL, and a verifier can be guessed against: no statement of this connection
     // is logged from here on, neither as such nor for its length nor for an error.
-    await run(
-      sql,
-      ddl`SET log_statement = 'none'; SET log_min_duration_statement = -1;
-          SET log_min_error_statement = 'panic'`,
-    );
+    await run(sql, UNLOGGED);
     await run(sql, ddl`ALTER ROLE ${role} LOGIN PASSWORD ${literal(client.verifier)}`);
   });
 }

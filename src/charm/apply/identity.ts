@@ -3,6 +3,8 @@
 import type { Hooks } from '../../../lib/hooks/hooks.ts';
 import { OperatorError } from '../../../lib/std/errors.ts';
 import { createAuthority, issueCertificate } from '../../../lib/x509/authority.ts';
+import { passwordField, SYSTEM_LOGINS } from '../model/system-users.ts';
+import { givenPasswords } from './passwords.ts';
 import type { Families } from './tools.ts';
 
 /** Nobody renews these: they outlive the machines. */
@@ -21,8 +23,11 @@ export const identitySteps: Families<IdentitySteps> = {
     priority: 15,
     async apply({ fields }, { hooks, context, random, world }) {
       const content: Record<string, string> = { ...world().appSecret?.content };
+      const given = givenPasswords({ world });
       for (const field of fields) {
-        if (field.endsWith('-password')) content[field] = random.password();
+        const user = SYSTEM_LOGINS.find((each) => passwordField(each) === field);
+        const password = (user && given[user]) ?? random.password();
+        if (field.endsWith('-password')) content[field] = password;
       }
       if (fields.includes('internal-ca') || fields.includes('internal-ca-key')) {
         const authority = await createAuthority(`${context.app}-${context.model.uuid}`, {

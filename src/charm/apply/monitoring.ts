@@ -1,5 +1,6 @@
 /** Steps for what watches the database: the role that the exporter logs in as. */
 import { MONITOR } from '../model/hba.ts';
+import type { SqlPort } from '../workload/ports.ts';
 import { ddl, identifier } from '../workload/sql.ts';
 import { toPrimary } from './primary.ts';
 import type { Families } from './tools.ts';
@@ -9,13 +10,9 @@ export const monitoringSteps: Families<'ensure-monitoring-role'> = {
     lane: 'monitoring',
     priority: 56,
     async apply(_, tools) {
-      const role = identifier(MONITOR);
       const sql = await toPrimary(tools)('postgres');
       try {
-        const found = await sql.query('SELECT FROM pg_roles WHERE rolname = $1', [MONITOR]);
-        const verb = found.length === 0 ? ddl`CREATE` : ddl`ALTER`;
-        await sql.query(ddl`${verb} ROLE ${role} LOGIN`.text);
-        await sql.query(ddl`GRANT pg_monitor TO ${role}`.text);
+        await ensureMonitor(sql);
       } finally {
         await sql.close();
       }
@@ -23,3 +20,12 @@ export const monitoringSteps: Families<'ensure-monitoring-role'> = {
     },
   },
 };
+
+/** May be repeated; a password that the role has stays. */
+export async function ensureMonitor(sql: SqlPort): Promise<void> {
+  const role = identifier(MONITOR);
+  const found = await sql.query('SELECT FROM pg_roles WHERE rolname = $1', [MONITOR]);
+  const verb = found.length === 0 ? ddl`CREATE` : ddl`ALTER`;
+  await sql.query(ddl`${verb} ROLE ${role} LOGIN`.text);
+  await sql.query(ddl`GRANT pg_monitor TO ${role}`.text);
+}

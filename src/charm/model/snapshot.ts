@@ -27,6 +27,8 @@ export interface Snapshot {
   readonly appSecret: OwnedSecret | undefined;
   /** Content of `database-peers.<app>.unit`: this unit's certificate and key. */
   readonly unitSecret: OwnedSecret | undefined;
+  /** Content of the secret that `system-users` names; undefined where it cannot be read. */
+  readonly systemUsers: Readonly<Record<string, string>> | undefined;
   /** What the certificate in `unitSecret` says; undefined when there is none. */
   readonly certificate: CertificateFacts | undefined;
   /** What others issue to this unit, and whom it is told to trust. */

@@ -18,6 +18,7 @@ import type { ClientRequest, ProviderFacts } from '../../../lib/relations/postgr
 import type { Secret } from '../../../lib/std/secret.ts';
 import type { CertificateEndpoint } from './certificates.ts';
 import type { ServiceSpec, Snapshot } from './snapshot.ts';
+import type { SystemLogin } from './system-users.ts';
 
 /** A text file that a hook owns. */
 export interface FileWish {
@@ -34,6 +35,8 @@ export interface Steps {
   'install-packages': { packages: string[] };
   'create-directories': { paths: string[] };
   'create-app-secret': { fields: string[] };
+  /** Passwords that the operator has set, for the roles and for all who use them. */
+  'rotate-passwords': { users: SystemLogin[] };
   'issue-certificate': { addresses: string[] };
   /** A new key and a request for it, kept in the unit's secret; what is in force stays. */
   'request-certificate': {

@@ -5,7 +5,7 @@
  * time.
  */
 import type { HookContext } from '../../../lib/contract/context.ts';
-import type { Hooks } from '../../../lib/hooks/hooks.ts';
+import type { ConfigValue, Hooks } from '../../../lib/hooks/hooks.ts';
 import { layoutOf } from '../model/layout.ts';
 import { memberOfUnit, type Relation, type Snapshot, type UnitFacts } from '../model/snapshot.ts';
 import { unknown } from '../model/world.ts';
@@ -79,7 +79,8 @@ async function observeController(hooks: Hooks, context: HookContext) {
       observeRelations(hooks, context),
       observeStorages(hooks, context),
     ]);
-  const [appSecret, unitSecret, openedPorts] = await Promise.all([
+  const [systemUsers, appSecret, unitSecret, openedPorts] = await Promise.all([
+    isLeader ? operatorSecret(hooks, config['system-users']) : undefined,
     secret(hooks, `database-peers.${context.app}.app`),
     secret(hooks, `database-peers.${context.app}.unit`),
     hooks.openedPorts(),
@@ -100,6 +101,7 @@ async function observeController(hooks: Hooks, context: HookContext) {
     peers: peers.facts,
     relations,
     storages,
+    systemUsers,
     appSecret,
     unitSecret,
     openedPorts,
@@ -121,6 +123,12 @@ async function secret(hooks: Hooks, label: string) {
   // Peek: also what this very hook has written, and nothing is tracked by looking.
   const content = await hooks.secretGet({ label }, 'peek');
   return content === undefined ? undefined : { id: undefined, content };
+}
+
+/** Refreshed: whoever does not follow a secret of the operator hears of no later revision. */
+async function operatorSecret(hooks: Hooks, uri: ConfigValue | undefined) {
+  if (typeof uri !== 'string' || !uri.startsWith('secret:')) return undefined;
+  return hooks.secretGet({ id: uri }, 'refresh');
 }
 
 async function observeStorages(hooks: Hooks, context: HookContext) {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { options, validOptions } from '../../../src/charm/decide/options.ts';
 import type { ConfigValues, Snapshot } from '../../../src/charm/model/snapshot.ts';
-import { NAMED } from '../../support/named.ts';
+import { NAMED } from '../../support/machine.ts';
 
 function aWorld(change: { config?: ConfigValues }) {
   return {
