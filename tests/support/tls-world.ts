@@ -47,6 +47,7 @@ export const provider = (change: Partial<Provider> = {}): Provider => ({
 export class TlsWorld extends UnitWorld {
   providers: Partial<Record<CertificateEndpoint, Provider>> = {};
   hostName: string | undefined = 'machine-1';
+  settled = true;
   #asked = 0;
   override committed: TlsCommitted = { ...new UnitWorld().committed, requests: {}, bags: {} };
 
@@ -59,7 +60,7 @@ export class TlsWorld extends UnitWorld {
       postgres: cert !== undefined && this.files[cert] !== undefined,
       pooler: cert !== undefined && this.desired()?.pooler.tls?.cert === cert,
       ca: / of (.*) for /.exec(this.files[cert ?? ''] ?? '')?.[1],
-      files: Object.keys(this.files).filter((path) => /\/tls\/(client|peer)/.test(path)),
+      files: Object.keys(this.files).filter((path) => /\/tls\/(client|peer)-/.test(path)),
     };
   }
 
@@ -95,6 +96,7 @@ export class TlsWorld extends UnitWorld {
         endpoints: Object.fromEntries(endpoints),
         hostName: this.hostName,
         received: [],
+        settled: this.settled,
       },
     };
   }

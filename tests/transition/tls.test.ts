@@ -120,6 +120,19 @@ describe('a certificate that does not last', () => {
     assert.equal(status?.status, 'active');
   });
 
+  test('leaves its files until Patroni must have read of the new ones', async () => {
+    const world = await related();
+    const before = world.shown().files;
+    world.settled = false;
+    for (const each of Object.values(world.providers)) each.authority = 'second CA';
+    await world.settle();
+    assert.ok(before.every((path) => world.shown().files.includes(path)));
+    world.settled = true;
+    await world.settle();
+    assert.equal(world.shown().files.length, before.length);
+    assert.ok(!before.some((path) => world.shown().files.includes(path)));
+  });
+
   test('is replaced when it was revoked', async () => {
     const world = await related();
     clients(world).revoked = [world.committed.requests['client-certificates']?.['csr'] ?? ''];

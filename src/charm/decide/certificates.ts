@@ -37,6 +37,8 @@ export const certificates: Decider = (world) => [
 /** Files of certificates that nothing names any more go when everybody has read that. */
 export const certificateLeftovers: Decider = (world) => {
   const { layout, files, services, agent } = world;
+  // PostgreSQL would look for them once more, if it reloads before Patroni has told it.
+  if (!world.certificates.settled) return [];
   const patroni = files[layout.patroniConfig] ?? '';
   const desired = files[layout.desired] ?? '';
   if (services['patroni']?.running && services['patroni'].loaded !== digestOf(patroni)) return [];

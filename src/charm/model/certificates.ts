@@ -21,6 +21,8 @@ export interface Certificates {
   readonly hostName: string | undefined;
   /** CAs of `receive-ca-cert` that can be read, PEM. */
   readonly received: readonly string[];
+  /** Patroni was last told to reload so long ago that it has, and PostgreSQL with it. */
+  readonly settled: boolean;
 }
 
 export interface CertificateState {
@@ -61,6 +63,7 @@ export const NO_CERTIFICATES: Certificates = {
   endpoints: { 'client-certificates': NOTHING, 'peer-certificates': NOTHING },
   hostName: undefined,
   received: [],
+  settled: true,
 };
 
 /** Label of the unit's secret with the key and the request; the name is the reference's. */

@@ -3,6 +3,7 @@
  * that request, and what lies in force on its disk. Compares times with the clock, so that deciders
  * need none. Writes nothing.
  */
+import { stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import type { HookContext } from '../../../lib/contract/context.ts';
 import type { Hooks } from '../../../lib/hooks/hooks.ts';
@@ -35,11 +36,14 @@ import {
 } from '../model/certificates.ts';
 import type { Layout } from '../model/layout.ts';
 import type { Relation } from '../model/snapshot.ts';
+import { loadedFile } from '../workload/services.ts';
 
 /** Of a certificate's life; what the reference's library does too. */
 const RENEW_AFTER = 0.9;
 /** A provider whose certificates are due when they arrive is not asked without a pause. */
 const MIN_ASK_MS = 60_000;
+/** Patroni reloads at its next turn, of which there is one a second, and tells PostgreSQL. */
+const RELOAD_MS = 15_000;
 
 export async function observeCertificates(
   hooks: Hooks,
@@ -65,7 +69,14 @@ export async function observeCertificates(
     endpoints: Object.fromEntries(await Promise.all(states)) as Certificates['endpoints'],
     hostName: nameInCertificates(hostname()),
     received: receivedAuthorities(relations),
+    settled: now - (await toldAt(layout)) > RELOAD_MS,
   };
+}
+
+/** When a hook last noted what Patroni reads. */
+async function toldAt(layout: Layout): Promise<number> {
+  const noted = await stat(loadedFile(layout, 'patroni')).catch(() => undefined);
+  return noted?.mtimeMs ?? 0;
 }
 
 /** CAs that the related applications tell to trust, as far as they are certificates. */
