@@ -137,6 +137,11 @@ export class AgentHarness {
     return { host, port: 6432, user: 'app', password: APP_PASSWORD, database };
   }
 
+  appUri(index: number): string {
+    const { host, port, user, password, database } = this.appAt(index);
+    return `postgresql://${user}:${password}@${host}:${port}/${database}`;
+  }
+
   asApp(index: number, database: string, text: string): Promise<Record<string, unknown>[]> {
     return queryOnce(this.appAt(index, database), text);
   }
