@@ -25,6 +25,7 @@ import { passwordSteps } from './apply/passwords.ts';
 import { pluginSteps } from './apply/plugins.ts';
 import { reformSteps } from './apply/reform.ts';
 import { serviceSteps } from './apply/services.ts';
+import { temporarySteps } from './apply/temporary-files.ts';
 import type { Tools } from './apply/tools.ts';
 import { backup } from './decide/backup.ts';
 import { certificateLeftovers, certificates } from './decide/certificates.ts';
@@ -43,6 +44,7 @@ import { secretRevisions } from './decide/secrets.ts';
 import { agentRevision, residents, services } from './decide/services.ts';
 import { status } from './decide/status.ts';
 import { systemUsers } from './decide/system-users.ts';
+import { temporaryFiles } from './decide/temporary-files.ts';
 import { voters } from './decide/voters.ts';
 import type { Databag, Snapshot } from './model/snapshot.ts';
 import type { Decider, Steps } from './model/steps.ts';
@@ -54,6 +56,7 @@ const DECIDERS: readonly Decider[] = [
   packages,
   storage,
   directories,
+  temporaryFiles,
   agentCopy,
   options,
   // Who it is
@@ -112,6 +115,7 @@ export const postgresql: Charm<Snapshot, Steps, Tools> = {
   deciders: [departure, ...DECIDERS.map(whileStaying)],
   steps: {
     ...machineSteps,
+    ...temporarySteps,
     ...identitySteps,
     ...certificateSteps,
     ...serviceSteps,

@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { readdir, readFile, readlink, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { promisify } from 'node:util';
@@ -262,6 +262,16 @@ describe('backup and restore', async () => {
     const first = rows[0]?.split(' ')[0] ?? '';
     await succeed('postgresql/0', 'restore', `backup-id=${first}`);
     await settled('base');
+  });
+
+  test('after clones, rewinds and restores temporary files still go to their storage', async () => {
+    for (const unit of [0, 1, 2]) {
+      const path = join(await psql(unit, 'SHOW data_directory'), 'base/pgsql_tmp');
+      await model.until(`the link of ${unit}`, async () => {
+        const place = await readlink(path).catch(() => '');
+        return place.startsWith(join(model.root, 'storage/temp')) || undefined;
+      });
+    }
   });
 
   test('a repository of somebody else is refused', async () => {

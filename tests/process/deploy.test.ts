@@ -3,6 +3,8 @@
  * share one deployment.
  */
 import assert from 'node:assert/strict';
+import { readdir, readlink, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { charmArchive } from '../support/build.ts';
 import { startDeployment } from '../support/deployment.ts';
@@ -65,6 +67,29 @@ describe('deploy', async () => {
     await model.pgcharm('config postgresql profile=testing');
     await model.active(['postgresql']);
     assert.deepEqual(postmasters(), before);
+  });
+
+  test('temporary files lie on their storage, which a restart of the machine may empty', async () => {
+    const psql = async (text: string) => {
+      const words = ['ssh', 'postgresql/0', `psql -XAtqc "${text}"`];
+      return (await model.pgcharm(words)).stdout.trim().split('\n').at(-1) ?? '';
+    };
+    const place = await readlink(`${await psql('SHOW data_directory')}/base/pgsql_tmp`);
+    assert.ok(place.startsWith(join(model.root, 'storage/temp')), place);
+    /** Files of a sort that does not fit into memory, while it is at work. */
+    const spilled = () =>
+      psql(
+        "SET work_mem = '64kB'; DECLARE sorted CURSOR FOR SELECT g FROM " +
+          'generate_series(1, 200000) AS g ORDER BY md5(g::text); FETCH sorted; ' +
+          `SELECT count(*) > 0 FROM pg_ls_dir('${place}')`,
+      );
+    assert.equal(await spilled(), 't');
+    assert.deepEqual(await readdir(place), []);
+    await model.pgcharm('power-off postgresql/0');
+    await rm(place, { recursive: true });
+    await model.pgcharm('power-on postgresql/0');
+    await model.active(['postgresql', 'data-integrator']);
+    assert.equal(await spilled(), 't');
   });
 
   test('without the relation the user goes and the data stays', async () => {

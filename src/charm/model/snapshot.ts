@@ -164,12 +164,22 @@ export interface Relation {
 export interface DataFacts {
   /** Data of before a restore lie beside their place (`main.before-<id>`); left out: none do. */
   readonly beforeRestore?: boolean;
+  /** Where PostgreSQL puts temporary files within the data; left out: there are no data. */
+  readonly temporary?: TemporaryFacts;
   /** `<data>/<major>/main` exists and holds a control file. */
   readonly systemIdentifier: string | undefined;
   /** The directory holds something, but no control file. */
   readonly debris: boolean;
   /** etcd's directory of this unit exists and holds a member. */
   readonly etcdMember: boolean;
+}
+
+export interface TemporaryFacts {
+  readonly path: string;
+  /** Where a link leads that is there. */
+  readonly link: string | undefined;
+  /** It is a directory of its own and holds files. */
+  readonly busy: boolean;
 }
 
 export interface CertificateFacts {

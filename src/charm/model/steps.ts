@@ -78,6 +78,8 @@ export interface Steps {
   'promote-learner': { member: string; id: string };
   'remove-voter': { member: string; id: string };
   'remove-etcd-data': Record<string, never>;
+  /** Makes `path` a link to `target`, unless a query has files there. */
+  'link-temporary-files': { path: string; target: string };
   /** Moves what lies in a data directory without a control file beside it. */
   'set-data-aside': { path: string };
   'patch-dynamic': { patch: Record<string, unknown> };

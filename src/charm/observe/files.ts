@@ -1,12 +1,18 @@
 /** What hooks have written before, and what lies in the unit's directories. */
 import { X509Certificate } from 'node:crypto';
-import { open, readdir, stat } from 'node:fs/promises';
+import { open, readdir, readlink, stat } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { systemCode } from '../../../lib/std/errors.ts';
 import { readIfExists } from '../../../lib/std/files.ts';
 import { directoryWishes } from '../model/directories.ts';
 import type { Layout } from '../model/layout.ts';
-import type { CertificateFacts, DataFacts, OwnedSecret, Snapshot } from '../model/snapshot.ts';
+import type {
+  CertificateFacts,
+  DataFacts,
+  OwnedSecret,
+  Snapshot,
+  TemporaryFacts,
+} from '../model/snapshot.ts';
 
 export async function observeFiles(layout: Layout): Promise<Snapshot['files']> {
   const certificates = await entries(layout.tlsDirectory);
@@ -45,7 +51,13 @@ export async function observeData(layout: Layout): Promise<DataFacts> {
   const beside = await entries(dirname(data));
   const beforeRestore = beside.some((name) => name.startsWith(`${basename(data)}.before-`));
   const debris = systemIdentifier === undefined && (await entries(data)).length > 0;
-  return { systemIdentifier, debris, beforeRestore, etcdMember };
+  const temporary = await observeTemporary(`${data}/base/pgsql_tmp`);
+  return { systemIdentifier, debris, beforeRestore, temporary, etcdMember };
+}
+
+async function observeTemporary(path: string): Promise<TemporaryFacts> {
+  const link = await readlink(path).catch(() => undefined);
+  return { path, link, busy: link === undefined && (await entries(path)).length > 0 };
 }
 
 async function readIdentifier(path: string): Promise<string | undefined> {
