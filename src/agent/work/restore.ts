@@ -6,6 +6,7 @@
  * While members are down, Patroni's key `sync` names the restoring one: in synchronous mode no
  * other may take the lead, not even a unit that was away and comes back with old data.
  */
+import { formatDurationMs } from '../../../lib/std/duration.ts';
 import { messageOf, OperatorError } from '../../../lib/std/errors.ts';
 import type { Member } from '../../charm/model/desired.ts';
 import type { Repository } from '../../charm/model/repository.ts';
@@ -25,7 +26,7 @@ const ASK_MS = 10_000;
 const STOP_MS = 200_000;
 const LOOK_EVERY_MS = 500;
 /** The agent of the restoring unit may be restarting; its job goes on meanwhile. */
-const PATIENCE_MS = 60_000;
+const PATIENCE_MS = 30_000;
 const ARCHIVE_MS = 60_000;
 const CLONE_MS = 900_000;
 const SERVED_MS = 50_000;
@@ -201,8 +202,10 @@ async function followJob(
   let said = '';
   for (;;) {
     const seen = await context.ask(member, 'look', { job }, ASK_MS).catch((error: unknown) => {
-      if (Date.now() - heard > PATIENCE_MS) throw error;
-      return undefined;
+      if (Date.now() - heard <= PATIENCE_MS) return undefined;
+      const time = formatDurationMs(PATIENCE_MS);
+      const reason = `${member.unit} has not answered for ${time}: ${messageOf(error)}`;
+      throw refuse(`cannot go on restoring: ${reason}`);
     });
     if (seen !== undefined) {
       heard = Date.now();
