@@ -21,6 +21,8 @@ export interface ServiceSpec {
   /** Name of the user to run as; left out: whoever runs the supervisor. */
   user?: string;
   env: Readonly<Record<string, string>>;
+  /** Working directory; default `/`. Who ends an installation finds its processes by its paths. */
+  directory?: string;
   /** Checked before the start: as long as it does not exist the service tries again. */
   requires?: string;
 }
@@ -231,7 +233,8 @@ async function define(wish: {
 const RUN = '#!/bin/sh\nexec 2>&1\nexec chpst -l lock ./start\n';
 
 /** The text of the script that becomes the service, once it holds the lock. Pure. */
-export function startScript({ command, user, env, requires }: ServiceSpec): string {
+export function startScript(spec: ServiceSpec): string {
+  const { command, user, env, directory = '/', requires } = spec;
   const variables = Object.entries({
     PATH: '/usr/sbin:/usr/bin:/sbin:/bin',
     LANG: 'C.UTF-8',
@@ -245,7 +248,7 @@ export function startScript({ command, user, env, requires }: ServiceSpec): stri
     ...(requires === undefined ? [] : [`[ -e ${quote(requires)} ] || exit 1`]),
     '# Process id and start time: together they name this process and no later one.',
     'read -r stat </proc/$$/stat; set -- $stat; shift 21; echo "$$ $1" >pid',
-    'cd /',
+    `cd ${quote(directory)}`,
     `exec env -i ${variables} ${asUser}${command.map(quote).join(' ')}`,
     '',
   ].join('\n');

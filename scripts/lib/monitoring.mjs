@@ -36,27 +36,79 @@ export async function monitoringText(folder, charm) {
   const groups = (part) => below(part).flatMap((path) => parse(read(path)).groups);
   const dashboards = below('dashboards').map((path) => {
     const board = completeDashboard(JSON.parse(read(path)), charm, path.slice(folder.length + 1));
-    return Buffer.from(compress(JSON.stringify(board), 5)).toString('base64');
+    return Buffer.from(compress(Buffer.from(JSON.stringify(board)), 2)).toString('base64');
   });
   return JSON.stringify({ groups: groups('alerts'), logGroups: groups('logs'), dashboards });
 }
 
 /**
- * A board as Grafana takes it: an identity that stays the same, the charm's tag, the choice of
- * units, and queries bound to that choice.
+ * A board as Grafana takes it. The source says what its panels ask and show; places, identities,
+ * the choice of units and queries bound to that choice are added here.
+ *
+ * @param {{ title: string, description: string, panels: object[] }} board
  */
-export function completeDashboard(board, charm, path) {
+function completeDashboard({ title, description, panels }, charm, path) {
   const uid = createHash('shake256', { outputLength: 20 }).update(`${charm}-${path}`).digest('hex');
-  const bound = JSON.parse(JSON.stringify(board).replaceAll('%%topology%%', escaped(matchers)));
   return {
     uid,
-    ...bound,
-    tags: [...(bound.tags ?? []), `charm: ${charm}`],
-    templating: { list: [datasource, ...variables.map(variable)] },
+    title,
+    description,
+    tags: [charm, `charm: ${charm}`],
+    schemaVersion: 37,
+    editable: true,
+    refresh: '30s',
+    time: { from: 'now-3h', to: 'now' },
+    templating: { list: [chooseSource, ...variables.map(variable)] },
+    panels: placed(panels).map(panel),
   };
 }
 
-const datasource = {
+/** Width and height, on a grid that is 24 wide. */
+const sizes = { row: [24, 1], stat: [4, 4], timeseries: [12, 8], table: [24, 8] };
+
+/** Left to right, then down; a row always begins a new line. */
+function placed(panels) {
+  let [x, y, height] = [0, 0, 0];
+  return panels.map((source, index) => {
+    const [w, h] = sizes[source.type];
+    const turns = x > 0 && panels[index - 1]?.type !== source.type;
+    if (x + w > 24 || turns) [x, y, height] = [0, y + height, 0];
+    const gridPos = { x, y, w, h };
+    [x, height] = [x + w, Math.max(height, h)];
+    return { ...source, id: index + 1, gridPos };
+  });
+}
+
+function panel({ unit, red, values, targets, ...rest }) {
+  if (rest.type === 'row') return { ...rest, collapsed: false, panels: [] };
+  const steps = [
+    { color: red === 'below 1' ? 'red' : 'green', value: null },
+    ...(red === undefined ? [] : [{ color: red === 'below 1' ? 'green' : 'red', value: 1 }]),
+  ];
+  const texts = Object.entries(values ?? {}).map(([value, text]) => [value, { text }]);
+  return {
+    ...rest,
+    datasource,
+    fieldConfig: {
+      defaults: {
+        unit,
+        thresholds: { mode: 'absolute', steps },
+        mappings: texts.length > 0 ? [{ type: 'value', options: Object.fromEntries(texts) }] : [],
+      },
+      overrides: [],
+    },
+    targets: targets.map(({ expr, legendFormat }, index) => ({
+      refId: String.fromCharCode(65 + index),
+      datasource,
+      expr: expr.replaceAll('%%topology%%', matchers),
+      legendFormat,
+      ...(rest.type === 'table' ? { instant: true, format: 'table' } : {}),
+    })),
+  };
+}
+
+const datasource = { type: 'prometheus', uid: '$' + '{prometheusds}' };
+const chooseSource = {
   name: 'prometheusds',
   label: 'Prometheus',
   type: 'datasource',
@@ -66,13 +118,14 @@ const datasource = {
 
 function variable(name, index) {
   const chosen = variables.slice(0, index).map((before) => `${before}=~"$${before}"`);
+  const query = `label_values(up{${chosen.join(', ')}}, ${name})`;
   return {
     name,
     label: name.replace('juju_', ''),
     type: 'query',
-    datasource: { type: 'prometheus', uid: '$' + '{prometheusds}' },
-    definition: `label_values(up{${chosen.join(', ')}}, ${name})`,
-    query: { query: `label_values(up{${chosen.join(', ')}}, ${name})`, refId: name },
+    datasource,
+    definition: query,
+    query: { query, refId: name },
     includeAll: true,
     allValue: '.*',
     multi: true,
@@ -81,11 +134,6 @@ function variable(name, index) {
     sort: 1,
     hide: 0,
   };
-}
-
-/** Within a JSON string. */
-function escaped(text) {
-  return JSON.stringify(text).slice(1, -1);
 }
 
 function read(path) {

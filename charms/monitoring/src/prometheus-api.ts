@@ -40,7 +40,7 @@ interface ActiveTarget {
   lastError: string;
 }
 
-/** Firing alerts that nobody silenced, gravest first. @throws OperatorError `alertmanager-silent` */
+/** What fires and nobody silenced, gravest first. @throws OperatorError `alertmanager-silent` */
 export async function activeAlerts(address: string): Promise<Alert[]> {
   const path = '/api/v2/alerts?active=true&silenced=false&inhibited=false';
   const found = JSON.parse(await request('alertmanager', address, path)) as FoundAlert[];

@@ -17,7 +17,8 @@ export function coarse(world: AgentWorld): string {
       members: cluster.members.map(({ lagBytes: _, ...member }) => member),
     })),
     database: seen(world.database, (database) => database),
-    local: seen(world.local, (local) => local),
+    // Every read of a damaged page counts it anew.
+    local: seen(world.local, ({ damagedPages: _, ...local }) => local),
     pooler: seen(world.pooler, (pooler) => pooler),
     peers: Object.entries(world.peers)
       .map(([unit, peer]) => [unit, seen(peer, (view) => view)])

@@ -33,6 +33,8 @@ const GAUGES = {
   cluster_timeline: ['timeline of a member', ['member']],
   cluster_has_primary: ['1 when there is a primary that accepts writes', []],
   cluster_paused: ['1 while Patroni is paused', []],
+  server_known: ["1 when the unit's own PostgreSQL answers the agent", []],
+  server_damaged_pages: ['reads of pages whose checksum was wrong', []],
   etcd_known: ['1 when etcd answers', []],
   etcd_member_healthy: ['1 when a member of etcd answers and knows a leader', ['member']],
   pooler_up: ['1 when PgBouncer answers', []],
@@ -141,7 +143,10 @@ async function fill(gauges: Metrics['gauges'], source: MetricsSource): Promise<v
   gauges.agent_wake_failures.set(failures);
 }
 
-function fillCluster(gauges: Metrics['gauges'], { cluster, etcd, database }: AgentWorld): void {
+function fillCluster(gauges: Metrics['gauges'], world: AgentWorld): void {
+  const { cluster, etcd, database, local } = world;
+  gauges.server_known.set(Number(local.known));
+  if (local.known) gauges.server_damaged_pages.set(local.value.damagedPages);
   gauges.cluster_known.set(Number(cluster.known));
   gauges.cluster_has_primary.set(Number(database.known));
   gauges.etcd_known.set(Number(etcd.known));

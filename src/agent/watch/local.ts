@@ -1,7 +1,7 @@
 /** Watches the unit's own PostgreSQL over its socket: role, pending parameters, HBA's users. */
 import { messageOf } from '../../../lib/std/errors.ts';
 import type { Log } from '../../../lib/std/log.ts';
-import { known, unknown } from '../../charm/model/world.ts';
+import { known, type LocalView, unknown } from '../../charm/model/world.ts';
 import type { SqlPort } from '../../charm/workload/ports.ts';
 import type { Clients } from '../clients.ts';
 import type { Facts } from '../facts.ts';
@@ -15,7 +15,9 @@ const QUERY = `
     ARRAY(SELECT name::text FROM pg_catalog.pg_settings
       WHERE pending_restart ORDER BY 1) AS pending,
     ARRAY(SELECT DISTINCT u FROM pg_catalog.pg_hba_file_rules, unnest(user_name) u
-      WHERE type <> 'local' AND auth_method <> 'reject' ORDER BY 1) AS hba`;
+      WHERE type <> 'local' AND auth_method <> 'reject' ORDER BY 1) AS hba,
+    (SELECT COALESCE(sum(checksum_failures), 0)::float8
+      FROM pg_catalog.pg_stat_database) AS damaged`;
 
 export interface LocalWatch {
   loop: Loop;
@@ -60,9 +62,15 @@ interface Row {
   version: string;
   pending: string[];
   hba: string[];
+  damaged: number;
 }
 
-function view({ recovery, version, pending, hba }: Row) {
-  const role: 'primary' | 'replica' = recovery ? 'replica' : 'primary';
-  return { role, serverVersion: version, pendingRestart: pending, hbaUsers: hba };
+function view({ recovery, version, pending, hba, damaged }: Row): LocalView {
+  return {
+    role: recovery ? 'replica' : 'primary',
+    serverVersion: version,
+    pendingRestart: pending,
+    hbaUsers: hba,
+    damagedPages: damaged,
+  };
 }

@@ -74,6 +74,8 @@ export function exporterSpec({ machine, layout, unit }: Snapshot): ServiceSpec |
       '--log.level=warn',
     ],
     ...(user === undefined ? {} : { user }),
+    // None of its arguments says whose it is.
+    directory: layout.run,
     env: {
       HOME: layout.run,
       // No password: pg_hba.conf lets the servers' user be this role over the socket.

@@ -230,6 +230,8 @@ export interface ServiceSpec {
   /** Left out: whoever runs the supervisor. */
   readonly user?: string;
   readonly env: Readonly<Record<string, string>>;
+  /** Left out: `/`. */
+  readonly directory?: string;
   /** The service waits until this file exists. */
   readonly requires?: string;
 }

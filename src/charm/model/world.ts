@@ -89,6 +89,8 @@ export interface LocalView {
   pendingRestart: string[];
   /** Users that its access rules name. */
   hbaUsers: string[];
+  /** Pages whose checksum was wrong, since its statistics began. */
+  damagedPages: number;
 }
 
 export interface PoolerView {

@@ -108,6 +108,8 @@ describe('the exporter', () => {
     assert.ok(define?.type === 'step' && define.kind === 'define-service');
     const { spec } = define.args;
     assert.equal(spec.user, 'postgres');
+    // Otherwise whoever ends the installation would not find it.
+    assert.equal(spec.directory, world.layout.run);
     const defined = withService(world, { spec, wantedUp: false });
     assert.deepEqual(kinds(exporter(defined)), ['start-service']);
     assert.deepEqual(exporter(withService(world, { spec, wantedUp: true })), []);

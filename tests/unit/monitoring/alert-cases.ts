@@ -98,10 +98,10 @@ const postgresql: Record<string, AlertCase> = {
       [`pg_stat_database_blks_read{${database}}`]: '0+70000x60',
     },
   },
-  PostgresqlChecksumFailures: {
+  PostgresqlDamagedPages: {
     at: '30m',
-    fires: { [`pg_stat_database_checksum_failures{${database}}`]: '0x20 1x20' },
-    silent: { [`pg_stat_database_checksum_failures{${database}}`]: '1x40' },
+    fires: { [`pgcharm_server_damaged_pages{${unit}}`]: '0x20 1x20' },
+    silent: { [`pgcharm_server_damaged_pages{${unit}}`]: '1x40' },
   },
   PostgresqlArchivingFails: {
     at: '20m',

@@ -10,18 +10,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { cosAgentData, type RuleGroup } from '../../../lib/relations/cos-agent.ts';
-import { monitoringText } from '../../../scripts/lib/monitoring.mjs';
-import { projectRoot } from '../../support/source-tree.ts';
+import { carriedMonitoring } from '../../support/charm-monitoring.ts';
 import { alertCases } from './alert-cases.ts';
 
 const topology = { model: 'main', modelUuid: '5f1a3c1e-0000', app: 'pg', charm: 'postgresql' };
 const own = 'juju_model="main", juju_model_uuid="5f1a3c1e-0000", juju_application="pg"';
 
-const folder = join(projectRoot, 'src', 'charm', 'monitoring');
-const carried = JSON.parse(await monitoringText(folder, 'postgresql')) as {
-  groups: RuleGroup[];
-  logGroups: RuleGroup[];
-};
+const carried = await carriedMonitoring();
 const offered = JSON.parse(cosAgentData(topology, { jobs: [], ...carried }).config) as {
   metrics_alert_rules: { groups: RuleGroup[] };
   log_alert_rules: { groups: RuleGroup[] };
