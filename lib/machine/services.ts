@@ -25,6 +25,8 @@ export interface ServiceSpec {
   directory?: string;
   /** Checked before the start: as long as it does not exist the service tries again. */
   requires?: string;
+  /** Extended regular expression: what of its output is `***` in the log. */
+  conceal?: string;
 }
 
 export interface ServiceState {
@@ -220,14 +222,25 @@ async function define(wish: {
   const executable = { mode: 0o755 };
   await writeFile(join(aside, 'run'), RUN, executable);
   await writeFile(join(aside, 'start'), startScript(spec), executable);
-  await writeFile(
-    join(aside, 'log', 'run'),
-    `#!/bin/sh\nexec svlogd -tt ${quote(log)}\n`,
-    executable,
-  );
+  await writeFile(join(aside, 'log', 'run'), logScript(log, spec.conceal), executable);
   await writeFile(join(aside, 'spec.json'), JSON.stringify(spec));
   await writeFile(join(aside, 'down'), '');
   await rename(aside, place);
+}
+
+/** The text of the script that becomes the service's logger. Pure. */
+export function logScript(log: string, conceal?: string): string {
+  const logger = `exec svlogd -tt ${quote(log)}`;
+  if (conceal === undefined) return `#!/bin/sh\n${logger}\n`;
+  const filter = `sed -u -E ${quote(`s|${conceal}|***|g`)}`;
+  return [
+    '#!/bin/sh',
+    '# In the background its input would be nothing, were it not said.',
+    'rm -f pipe; mkfifo -m 600 pipe; exec 3<&0',
+    `(cd / && exec ${filter} <&3 3<&-) >pipe &`,
+    `${logger} <pipe 3<&-`,
+    '',
+  ].join('\n');
 }
 
 const RUN = '#!/bin/sh\nexec 2>&1\nexec chpst -l lock ./start\n';

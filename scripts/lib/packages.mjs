@@ -33,6 +33,8 @@ const packages = [
     why: 'metrics of PostgreSQL',
     present: hasProgram('prometheus-postgres-exporter'),
   },
+  { name: 'slapd', why: 'the directory', present: hasProgram('slapd') },
+  { name: 'ldap-utils', why: 'what is asked of it', present: hasProgram('ldapmodify') },
   { name: 'openssl', why: 'certificates', present: hasProgram('openssl') },
   { name: 'ca-certificates', why: 'trust in public services', present: hasCertificates },
   { name: 'procps', why: 'finding processes', present: hasProgram('ps') },

@@ -14,6 +14,7 @@ import { AGENT_PORT, Clients } from './clients.ts';
 import { withReplication } from './decide/cluster.ts';
 import { betterLeader } from './decide/etcd-leader.ts';
 import { coarse } from './decide/wake.ts';
+import { DirectoryKeeper } from './directory/keeper.ts';
 import { Facts, type Subject } from './facts.ts';
 import type { Jobs, JobsContext } from './jobs-port.ts';
 import { leave } from './leave.ts';
@@ -61,6 +62,7 @@ export class Agent {
   readonly #watches: Watches;
   readonly #pooler: PoolerKeeper;
   readonly #syncRecord: Loop;
+  readonly #directory: DirectoryKeeper;
   readonly #waker: Waker;
   readonly #moments = new Moments();
   readonly #store: WorkStore;
@@ -87,6 +89,7 @@ export class Agent {
       workChanged: () => this.#engine.loop.nudge(),
       poolerLeadsTo: () => this.#pooler.leadsTo,
     });
+    this.#directory = new DirectoryKeeper(facts, clients, log);
     this.#waker = new Waker({
       command: () => this.#settings.current?.wake.command,
       digest: () => coarse(this.world()),
@@ -126,13 +129,13 @@ export class Agent {
     for (const server of Object.values(this.#servers)) server.stop();
     this.#jobs.close();
     await this.#engine.stop();
-    await this.#syncRecord.stop();
+    await Promise.all([this.#syncRecord.stop(), this.#directory.loop.stop()]);
     await Promise.all([this.#watches.stop(), this.#pooler.stop()]);
     this.#clients.close();
   }
 
   world(): AgentWorld {
-    const { etcd, patroni, primary, local, pooler, peers, work } = this.#facts.now;
+    const { etcd, patroni, primary, local, pooler, peers, work, directory } = this.#facts.now;
     return {
       generation: this.#pooler.written,
       revision: this.#options.revision,
@@ -145,6 +148,7 @@ export class Agent {
       jobs: this.#jobs.list(),
       work,
       backup: this.#jobs.repository(),
+      ...(directory === undefined ? {} : { directory }),
     };
   }
 
@@ -163,6 +167,7 @@ export class Agent {
     this.#watches.start();
     this.#pooler.loop.start();
     this.#syncRecord.start();
+    this.#directory.configure(desired);
     this.#engine.loop.start();
   }
 

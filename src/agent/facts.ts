@@ -7,6 +7,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type {
   ClusterView,
   DatabaseView,
+  DirectoryView,
   EtcdView,
   LocalView,
   Observed,
@@ -41,6 +42,8 @@ export interface Subjects {
   work: WorkView | undefined;
   /** Grows when jobs or the repository have changed. */
   jobs: number;
+  /** Undefined where the directory's users are not synchronised. */
+  directory: DirectoryView | undefined;
 }
 
 export interface PrimaryView {
@@ -65,6 +68,7 @@ export class Facts {
     peers: {},
     work: undefined,
     jobs: 0,
+    directory: undefined,
   };
   #listeners: ((subject: Subject) => void)[] = [];
 

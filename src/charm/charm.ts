@@ -35,6 +35,7 @@ import { desired } from './decide/desired.ts';
 import { dynamic, rollingRestart } from './decide/dynamic.ts';
 import { etcd, etcdEndpoints } from './decide/etcd.ts';
 import { addresses, certificate, passwords, ports } from './decide/identity.ts';
+import { ldap } from './decide/ldap.ts';
 import { agentCopy, commands, directories, packages, storage } from './decide/machine.ts';
 import { exporter, observability } from './decide/observability.ts';
 import { options } from './decide/options.ts';
@@ -70,6 +71,7 @@ const DECIDERS: readonly Decider[] = [
   etcd,
   voters,
   // What runs
+  ldap,
   services,
   agentRevision,
   patroni,

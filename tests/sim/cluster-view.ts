@@ -22,6 +22,7 @@ import type { ClusterWorld } from './cluster-world.ts';
 /** Nobody is related, and nothing is left to install. */
 const SURROUNDINGS = {
   relationSecrets: {},
+  grantedSecrets: {},
   relations: [],
   openedPorts: ['5432/tcp', '6432/tcp'],
   storages: STORAGES,

@@ -133,6 +133,7 @@ export class ClientWorld {
       ),
       certificates: NO_CERTIFICATES,
       relationSecrets: from.secrets,
+      grantedSecrets: {},
       agent: known(agent),
     } as unknown as Snapshot;
   }

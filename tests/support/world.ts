@@ -183,7 +183,7 @@ export class UnitWorld {
       certificate:
         from.unitSecret === undefined ? undefined : { addresses: from.certified, trusted: true },
       certificates: NO_CERTIFICATES,
-      relationSecrets: {},
+      ...{ relationSecrets: {}, grantedSecrets: {} },
       relations: [],
       openedPorts: from.ports,
       storages: STORAGES,

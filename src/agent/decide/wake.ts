@@ -26,6 +26,7 @@ export function coarse(world: AgentWorld): string {
     jobs: world.jobs.map(({ id, state }) => [id, state]),
     work: world.work && [world.work.id, world.work.outcome],
     backup: seen(world.backup, (repository) => repository),
+    directory: world.directory && [world.directory.problem, world.directory.notes],
   });
 }
 

@@ -31,6 +31,13 @@ export function peerNetworks(world: Snapshot): string[] {
   return [...new Set([...own, ...others])].sort();
 }
 
+/** Where those come from who are no application: whence anybody may, and the units themselves. */
+export function clientNetworks(world: Snapshot): string[] {
+  const related = clientsOf(world).filter(({ ending }) => !ending);
+  const networks = related.flatMap(({ units }) => units.flatMap(({ data }) => unitSubnets(data)));
+  return [...new Set([...networks, ...peerNetworks(world)])].sort();
+}
+
 /** Lines of pg_hba.conf; `all` is PostgreSQL's keyword, every other name is meant literally. */
 export function hbaLines(rules: readonly AccessRule[]): string[] {
   return rules.flatMap(({ user, databases, networks }) =>

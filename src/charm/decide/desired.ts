@@ -14,6 +14,7 @@ import { accessRules } from './access.ts';
 import { backupWish } from './backup.ts';
 import { fileStep } from './file.ts';
 import { hasCertificate } from './identity.ts';
+import { directoryWish } from './ldap.ts';
 import { validOptions } from './options.ts';
 
 export const desired: Decider = (world) => {
@@ -92,12 +93,19 @@ function wantedContent(world: Snapshot): Omit<Desired, 'generation'> | undefined
     metrics: { port: PORTS.metrics, backupPort: PORTS.backupMetrics },
     wake: { command: [...world.program.wake], at: lookAgainAt(world) },
     backup: backupWish(world),
+    ...directory(world),
   };
 }
 
 function poolerTls(world: Snapshot): Pick<Desired['pooler'], 'tls'> {
   const files = clientFiles(world);
   return files === undefined ? {} : { tls: { ...files } };
+}
+
+/** Left out without one, so that nothing changes for clusters without a directory. */
+function directory(world: Snapshot): Pick<Desired, 'directory'> {
+  const wish = directoryWish(world);
+  return wish === undefined ? {} : { directory: wish };
 }
 
 function parse(text: string | undefined): { generation: number } & Record<string, unknown> {

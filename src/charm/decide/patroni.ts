@@ -25,6 +25,7 @@ import { accessRules, hbaLines, peerNetworks } from './access.ts';
 import { archiver } from './backup.ts';
 import { fileStep } from './file.ts';
 import { hasCertificate } from './identity.ts';
+import { directoryAccess } from './ldap.ts';
 import { validOptions } from './options.ts';
 import { preloadLibraries } from './plugins.ts';
 
@@ -71,7 +72,7 @@ export function wantedConfig(world: Snapshot): string | undefined {
   return patroniConfig(world, {
     options,
     etcdEndpoints: facts.endpoints,
-    clientHba: hbaLines(accessRules(world)),
+    clientHba: [...directoryAccess(world), ...hbaLines(accessRules(world))],
     peerNetworks: peerNetworks(world),
     founds: systemIdentifier(world) === undefined && mayFound(world),
     archiveCommand: archiver(world),

@@ -10,6 +10,9 @@ import { exporterSpec } from './observability.ts';
 
 const NAMES: readonly ServiceName[] = ['agent', 'patroni', 'pgbouncer', 'etcd', 'pgbackrest'];
 
+/** PostgreSQL logs the access rule, as it stands in its file, of every login that it refuses. */
+const BIND_PASSWORD = 'ldapbindpasswd=("[^"]*")+';
+
 /**
  * All are defined at once, down: runit would notice a later one only after seconds. The exporter,
  * for which that does not matter, comes and goes by its own decider.
@@ -58,7 +61,10 @@ export function serviceSpec(name: ServiceName, world: Snapshot): ServiceSpec | u
     }
     case 'patroni': {
       if (versions['patroni'] === undefined) return undefined;
-      return { command: ['/usr/bin/patroni', layout.patroniConfig], ...asServer };
+      // PostgreSQL's LDAP library reads the file at each login: it may come and go.
+      const env = { ...asServer.env, LDAPCONF: layout.ldapConfig };
+      const command = ['/usr/bin/patroni', layout.patroniConfig];
+      return { command, ...asServer, env, conceal: BIND_PASSWORD };
     }
     case 'pgbouncer': {
       if (versions['pgbouncer'] === undefined) return undefined;

@@ -6,6 +6,7 @@ import { clientUrl, etcdFacts, hasMajority, systemIdentifier } from '../model/et
 import { primaryOf, probe, type Snapshot } from '../model/snapshot.ts';
 import { active, type Decider, maintenance, waiting } from '../model/steps.ts';
 import type { ClusterView } from '../model/world.ts';
+import { directoryWish } from './ldap.ts';
 
 export const status: Decider = (world) => {
   if (!world.agent.known) {
@@ -31,8 +32,13 @@ export const status: Decider = (world) => {
   }
   if (self.role === 'standby-leader') return [active('active', 'Standby')];
   if (self.role !== 'primary') return [active('active', '')];
-  return [active('active', `Primary${suffix(world, cluster.value)}`)];
+  return [active('active', `Primary${suffix(world, cluster.value)}${directoryNote(world)}`)];
 };
+
+/** No PgBouncer of a supported base asks a directory: it refuses these users whatever they say. */
+function directoryNote(world: Snapshot): string {
+  return directoryWish(world) === undefined ? '' : '; directory users connect to port 5432';
+}
 
 /** Members that do not run although their units are planned: the cluster has less to lose. */
 function suffix(world: Snapshot, cluster: ClusterView): string {

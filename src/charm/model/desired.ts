@@ -45,6 +45,8 @@ export interface Desired {
     at?: number[];
   };
   backup: BackupWish | undefined;
+  /** Whose users get a role each; undefined: no directory is related. */
+  directory?: DirectoryWish | undefined;
 }
 
 export interface UnitIdentity {
@@ -96,6 +98,20 @@ export interface AccessRule {
   databases: string[];
   /** CIDR, IPv4 or IPv6. */
   networks: string[];
+}
+
+/** A directory, and which of its users and groups become what. */
+export interface DirectoryWish {
+  security: 'ldaps' | 'starttls';
+  servers: { host: string; port: number }[];
+  baseDn: string;
+  bindDn: string;
+  password: string;
+  /** PEM file of the authority to trust. */
+  caFile: string;
+  /** `ldap-search-filter`, in which `$username` is who logs in. */
+  filter: string;
+  map: { group: string; role: string }[];
 }
 
 export interface BackupWish {

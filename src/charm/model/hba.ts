@@ -21,6 +21,8 @@ export const SYSTEM_USERS = ['operator', 'rewind', 'monitoring'] as const;
 
 /** Reads statistics, for the exporter. */
 export const MONITOR = 'monitoring';
+/** Everybody whom a directory may let in is a member. */
+export const IDENTITY_GROUP = 'identity_access';
 
 export function hbaLines({ peerNetworks, clients, tls }: HbaInput): string[] {
   const networks = unique(peerNetworks);
@@ -33,6 +35,38 @@ export function hbaLines({ peerNetworks, clients, tls }: HbaInput): string[] {
     ...clients,
   ];
   return tls ? lines.map((each) => each.replace(/^host /, 'hostssl ')) : lines;
+}
+
+/** What a line needs to know of a directory. */
+export interface DirectoryAccess {
+  security: 'ldaps' | 'starttls';
+  servers: readonly { host: string; port: number }[];
+  baseDn: string;
+  bindDn: string;
+  password: string;
+  filter: string;
+}
+
+/** Search and bind: the directory finds who logs in, and says whether the password is theirs. */
+export function directoryLines(networks: readonly string[], directory: DirectoryAccess): string[] {
+  const [first] = directory.servers;
+  if (first === undefined) return [];
+  // One line has one port; PostgreSQL asks its servers in turn.
+  const hosts = directory.servers
+    .filter(({ port }) => port === first.port)
+    .map(({ host }) => (host.includes(':') ? `[${host}]` : host));
+  const options = [
+    `ldapserver=${quote(hosts.join(' '))}`,
+    `ldapport=${first.port}`,
+    directory.security === 'ldaps' ? 'ldapscheme=ldaps' : 'ldaptls=1',
+    `ldapbasedn=${quote(directory.baseDn)}`,
+    `ldapbinddn=${quote(directory.bindDn)}`,
+    `ldapbindpasswd=${quote(directory.password)}`,
+    `ldapsearchfilter=${quote(directory.filter)}`,
+  ].join(' ');
+  return unique(networks).map(
+    (network) => `host all +${IDENTITY_GROUP} ${network} ldap ${options}`,
+  );
 }
 
 export function identLines(osUsers: readonly string[]): string[] {

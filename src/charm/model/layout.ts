@@ -19,6 +19,9 @@ export interface Layout {
   readonly s3Ca: string;
   /** Certificates and keys, the internal ones and those that others issue. */
   readonly tlsDirectory: string;
+  /** How PostgreSQL reaches a directory, and whose certificate it trusts there. */
+  readonly ldapConfig: string;
+  readonly ldapCa: string;
   readonly tls: { readonly ca: string; readonly cert: string; readonly key: string };
   readonly run: string;
   readonly log: string;
@@ -59,6 +62,8 @@ export function layoutOf(
     pgbackrestConfig: `${etc}/pgbackrest.conf`,
     s3Ca: `${etc}/s3-ca.pem`,
     tlsDirectory: tls,
+    ldapConfig: `${etc}/ldap.conf`,
+    ldapCa: `${etc}/ldap-ca.pem`,
     tls: { ca: `${tls}/ca.pem`, cert: `${tls}/cert.pem`, key: `${tls}/key.pem` },
     run: `${root}/run`,
     log: `${root}/log`,

@@ -5,6 +5,8 @@
  * configuration, naming the option, the value and what is allowed, so that nothing half-valid is
  * applied. What several options may hold together stands in `option-rules.ts`.
  */
+import { DEFAULT_FILTER, parseSearchFilter } from './ldap-filter.ts';
+import { type GroupMapping, parseLdapMap } from './ldap-map.ts';
 import {
   ANY_MACHINE,
   allowedOf,
@@ -46,6 +48,9 @@ export interface Options {
   plugins: readonly string[];
   /** URI of the secret with the passwords of system users. */
   systemUsers: string | undefined;
+  ldapMap: readonly GroupMapping[];
+  /** A filter in which `$username` is who logs in. */
+  ldapSearchFilter: string;
   /** PostgreSQL parameters by their own names, as its configuration writes them. */
   parameters: Readonly<Record<string, string | number>>;
 }
@@ -86,11 +91,16 @@ export function parseOptions(raw: RawOptions, limits: Limits = ANY_MACHINE): Par
       .filter((name) => reader.boolean(pluginOption(name), false))
       .sort(),
     systemUsers: reader.secret('system-users'),
+    ldapMap: reader.text('ldap-map', parseLdapMap, MAP_FORM) ?? [],
+    ldapSearchFilter:
+      reader.text('ldap-search-filter', parseSearchFilter, FILTER_FORM)?.text ?? DEFAULT_FILTER,
     parameters: reader.parameters(),
   };
   return reader.refused ?? { ok: true, options };
 }
 
+const MAP_FORM = 'a list of group=role, separated by commas, with no role of the charm itself';
+const FILTER_FORM = 'a search filter with (attribute=$username) in it';
 const LAG_OPTION = 'durability-maximum-lag-on-failover';
 
 /** Bytes to plan with: what the machine gives, or `profile-limit-memory` where that is less. */
@@ -147,6 +157,15 @@ class OptionReader {
     if (typeof value === 'string' && /^secret:[a-z0-9/:-]+$/.test(value)) return value;
     this.#refuse(option, 'the URI of a secret');
     return undefined;
+  }
+
+  /** @param parse undefined refuses the text */
+  text<T>(option: string, parse: (text: string) => T | undefined, allowed: string): T | undefined {
+    const value = this.#raw[option];
+    if (value === undefined) return undefined;
+    const parsed = parse(String(value));
+    if (parsed === undefined) this.#refuse(option, allowed);
+    return parsed;
   }
 
   parameters(): Record<string, string | number> {

@@ -35,6 +35,8 @@ export interface Snapshot {
   readonly certificates: Certificates;
   /** Secrets that the application owns for its relations, by label; read by the leader only. */
   readonly relationSecrets: Readonly<Record<string, OwnedSecret>>;
+  /** Content of secrets that providers have granted to this application, by their URI. */
+  readonly grantedSecrets: Readonly<Record<string, Databag>>;
   /** Every relation but the peer relation. */
   readonly relations: readonly Relation[];
   /** As `opened-ports` gives them: `5432/tcp`. */
@@ -234,6 +236,8 @@ export interface ServiceSpec {
   readonly directory?: string;
   /** The service waits until this file exists. */
   readonly requires?: string;
+  /** What of its output is `***` in the log: an extended regular expression. */
+  readonly conceal?: string;
 }
 
 /** The unit behind a member name: `postgresql-0` -> `postgresql/0`. */

@@ -26,6 +26,8 @@ export interface AgentWorld {
   jobs: JobView[];
   work: WorkView | undefined;
   backup: Observed<RepositoryView>;
+  /** Absent where the directory's users are not synchronised: without one, and on replicas. */
+  directory?: DirectoryView;
 }
 
 export interface EtcdView {
@@ -131,6 +133,15 @@ export interface WorkView {
   startedAt: number;
   outcome: 'running' | 'done' | 'failed';
   message: string;
+}
+
+/** How the roles of the directory's users are. */
+export interface DirectoryView {
+  /** Why the last synchronisation changed nothing. */
+  problem: string | undefined;
+  /** What an operator has to put right, one sentence each. */
+  notes: string[];
+  users: number;
 }
 
 export interface RepositoryView {

@@ -26,6 +26,8 @@ export async function observeFiles(layout: Layout): Promise<Snapshot['files']> {
     ...certificates
       .filter((name) => !name.endsWith('~'))
       .map((name) => `${layout.tlsDirectory}/${name}`),
+    layout.ldapConfig,
+    layout.ldapCa,
     layout.profile,
     ...commands.map((name) => `${layout.bin}/${name}`),
   ];

@@ -1,8 +1,9 @@
 /** Every relation but the peer relation: databags of both sides, and the secrets made for them. */
 import type { HookContext } from '../../../lib/contract/context.ts';
 import type { Hooks } from '../../../lib/hooks/hooks.ts';
+import { readLdapData } from '../../../lib/relations/ldap.ts';
 import { tlsSecretLabel, userSecretLabel } from '../../../lib/relations/postgresql-client.ts';
-import type { OwnedSecret, Relation } from '../model/snapshot.ts';
+import type { Databag, OwnedSecret, Relation, Snapshot } from '../model/snapshot.ts';
 
 /** Endpoints of metadata.yaml, the peer relation excepted. */
 const ENDPOINTS = [
@@ -12,6 +13,7 @@ const ENDPOINTS = [
   'client-certificates',
   'peer-certificates',
   'receive-ca-cert',
+  'ldap',
 ] as const;
 
 export async function observeRelations(hooks: Hooks, context: HookContext): Promise<Relation[]> {
@@ -46,6 +48,24 @@ async function observeRelation(
   ]);
   const ending = event && context.name.endsWith('-relation-broken');
   return { endpoint, id, app, ending, localApp, localUnit, remoteApp, units };
+}
+
+/** Content of the secrets that providers have granted to this application, by their URI. */
+export async function observeGrantedSecrets(
+  hooks: Hooks,
+  relations: readonly Relation[],
+): Promise<Snapshot['grantedSecrets']> {
+  const uris = relations.flatMap(({ endpoint, ending, remoteApp }) => {
+    const reading = endpoint === 'ldap' && !ending ? readLdapData(remoteApp) : undefined;
+    return reading?.state === 'complete' ? [reading.value.passwordSecret] : [];
+  });
+  const found = await Promise.all(
+    // The newest revision, and with it the wish to hear of the next one.
+    uris.map(async (uri) => [uri, await hooks.secretGet({ id: uri }, 'refresh')] as const),
+  );
+  return Object.fromEntries(
+    found.filter((each): each is [string, Databag] => each[1] !== undefined),
+  );
 }
 
 /**

@@ -16,7 +16,7 @@ import { baseOf, observeMachine } from './machine.ts';
 import { observeNamed } from './named.ts';
 import { observePeers } from './peers.ts';
 import { observePrograms } from './programs.ts';
-import { observeRelationSecrets, observeRelations } from './relations.ts';
+import { observeGrantedSecrets, observeRelationSecrets, observeRelations } from './relations.ts';
 import { observeServices } from './services.ts';
 
 export async function observe(hooks: Hooks, context: HookContext): Promise<Snapshot> {
@@ -79,11 +79,12 @@ async function observeController(hooks: Hooks, context: HookContext) {
       observeRelations(hooks, context),
       observeStorages(hooks, context),
     ]);
-  const [systemUsers, appSecret, unitSecret, openedPorts] = await Promise.all([
+  const [systemUsers, appSecret, unitSecret, openedPorts, grantedSecrets] = await Promise.all([
     isLeader ? operatorSecret(hooks, config['system-users']) : undefined,
     secret(hooks, `database-peers.${context.app}.app`),
     secret(hooks, `database-peers.${context.app}.unit`),
     hooks.openedPorts(),
+    observeGrantedSecrets(hooks, relations),
   ]);
   const unit: UnitFacts = {
     name: context.unit,
@@ -105,6 +106,7 @@ async function observeController(hooks: Hooks, context: HookContext) {
     appSecret,
     unitSecret,
     openedPorts,
+    grantedSecrets,
   };
 }
 

@@ -2,6 +2,7 @@
  * What hooks and the agent ask of the workload, as interfaces: etcd, Patroni, SQL, PgBouncer and
  * the agent itself. Fakes in tests implement these; the real adapters stand beside this file.
  */
+import type { LdapEntry } from '../model/ldap-entry.ts';
 import type { AgentWorld, Observed } from '../model/world.ts';
 
 export interface EtcdPort {
@@ -124,6 +125,18 @@ export interface SqlPort {
   close(): Promise<void>;
   /** Resolves when the server or the network has ended the connection, or close() was called. */
   readonly closed: Promise<void>;
+}
+
+/** A connection to a directory, bound as somebody who may search. */
+export interface DirectoryPort {
+  /** Every entry below `base`, in pages. @throws OperatorError `ldap-unreachable` */
+  search(wanted: LdapSearch): Promise<LdapEntry[]>;
+  close(): void;
+}
+export interface LdapSearch {
+  base: string;
+  filter: string;
+  attributes: readonly string[];
 }
 
 export interface PoolerAdmin {

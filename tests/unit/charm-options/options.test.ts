@@ -52,6 +52,8 @@ describe('options', () => {
       preloadLibraries: [],
       plugins: [],
       systemUsers: undefined,
+      ldapMap: [],
+      ldapSearchFilter: '(uid=$username)',
     });
   });
 
@@ -99,6 +101,7 @@ describe('options', () => {
     ['connection-authentication-timeout', 601, 'an integer from 1 to 600'],
     ['connection-statement-timeout', -1, 'an integer from 0 to 2147483647'],
     ['instance-password-encryption', 'md5', 'one of scram-sha-256'],
+    ['ldap-search-filter', '(uid=me)', 'a search filter with (attribute=$username) in it'],
     ['memory-work-mem', 63, 'an integer from 64 to 2147483647'],
     ['optimizer-cursor-tuple-fraction', 1.01, 'a number from 0 to 1'],
     ['plugin-hstore-enable', 'yes', 'true or false'],
