@@ -40,12 +40,12 @@ export const controllerRss: Benchmark = {
     }),
 };
 
-function residentMiB(pid: number): number {
+export function residentMiB(pid: number): number {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8');
   return Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1]) / 1024;
 }
 
-async function idleNode(): Promise<number> {
+export async function idleNode(): Promise<number> {
   const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)']);
   try {
     await delay(1000);

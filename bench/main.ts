@@ -2,13 +2,26 @@
  * `npm run bench -- [--json] [id…]`: runs the chosen benchmarks, or all, and prints a table or an
  * array. Progress goes to stderr. Ends with 1 when a figure misses its target.
  */
+import { agentRest } from './agent-rest.ts';
 import { backupRatio } from './backup-ratio.ts';
 import { controllerRss } from './controller-rss.ts';
 import { deploy } from './deploy.ts';
 import { dispatchNoop } from './dispatch-noop.ts';
+import { failover } from './failover.ts';
 import type { Benchmark, Measurement } from './measure.ts';
+import { pooler } from './pooler.ts';
+import { switchover } from './switchover.ts';
 
-const benchmarks: readonly Benchmark[] = [dispatchNoop, controllerRss, deploy, backupRatio];
+const benchmarks: readonly Benchmark[] = [
+  dispatchNoop,
+  controllerRss,
+  deploy,
+  backupRatio,
+  switchover,
+  failover,
+  pooler,
+  agentRest,
+];
 
 async function main(args: readonly string[]): Promise<number> {
   const json = args.includes('--json');

@@ -6,7 +6,7 @@ export interface Measurement {
   id: string;
   what: string;
   value: number;
-  unit: 'ms' | 's' | 'MiB' | 'x';
+  unit: 'µs' | 'ms' | 's' | 'MiB' | 'x' | '%' | 'errors';
   /** The same quantity for the least that could do the job; `floorOf` says what that is. */
   floor: number | null;
   floorOf: string;
