@@ -18,6 +18,8 @@ const LIMIT_MS = 30 * 60_000;
 const RESTART_MS = 300_000;
 const REJOIN_MS = 300_000;
 const LOOK_EVERY_MS = 500;
+/** How long a successor is tried; then the primary is restarted in its place. */
+const MOVE_MS = 60_000;
 /** Members hear of a change one after the other, at the latest with Patroni's next round. */
 const GATHER_MS = 12_000;
 
@@ -110,20 +112,41 @@ async function restartReplicas(context: WorkContext): Promise<void> {
 }
 
 async function moveAway(context: WorkContext): Promise<void> {
-  const cluster = clusterOf(await context.observe());
+  const deadline = Date.now() + MOVE_MS;
   const old = context.memo['primary'] ?? '';
-  const now = cluster.members.find((member) => member.role === 'primary');
-  // A failover in between has moved it already.
-  if (now === undefined || now.name !== old || isDone(context, now)) return;
-  const to = context.memo['to'] ?? (await successor(context, cluster));
-  if (to === undefined) return;
-  await context.remember({ to });
-  await context.note(`from ${old} to ${to}`);
-  await checkpoint(context, to);
-  await hold(context);
-  await switchTo(context, to);
-  await untilWritable(context, to);
-  await release(context, to);
+  for (;;) {
+    const cluster = clusterOf(await context.observe());
+    const now = cluster.members.find((member) => member.role === 'primary');
+    // A failover in between has moved it already.
+    if (now === undefined || now.name !== old || isDone(context, now)) return;
+    const to = await successor(context, cluster);
+    if (to === undefined) return;
+    await context.remember({ moved: 'true' });
+    await context.note(`from ${old} to ${to}`);
+    await checkpoint(context, to);
+    await hold(context);
+    const refusal = await refusalOf(switchTo(context, to));
+    if (refusal === undefined) {
+      await untilWritable(context, to);
+      return await release(context, to);
+    }
+    await release(context, undefined);
+    await context.note(refusal.message);
+    await context.remember({ moved: 'false' });
+    if (Date.now() > deadline) return;
+    await context.sleep(LOOK_EVERY_MS);
+  }
+}
+
+/** A replica that has just come back is synchronous for Patroni a moment later than for us. */
+async function refusalOf(move: Promise<void>): Promise<OperatorError | undefined> {
+  try {
+    await move;
+    return undefined;
+  } catch (error) {
+    if (error instanceof OperatorError && error.code === 'patroni-refused') return error;
+    throw error;
+  }
 }
 
 /** Undefined: nobody is fit to take over, and the primary is restarted in its place. */
@@ -139,7 +162,7 @@ async function successor(context: WorkContext, cluster: ClusterView): Promise<st
 
 async function restartOldPrimary(context: WorkContext): Promise<void> {
   const old = context.memo['primary'] ?? '';
-  const moved = context.memo['to'] !== undefined;
+  const moved = context.memo['moved'] === 'true';
   // Demoted, it has started anew with the present parameters; only what is still pending counts.
   if (moved) await untilStreaming(context, old);
   const member = memberNamed(clusterOf(await context.observe()).members, old);
