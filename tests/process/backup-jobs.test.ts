@@ -180,7 +180,7 @@ describe('jobs', () => {
     });
     const failed = assert.rejects(
       pgbackrest.backup('full', false, () => undefined),
-      { code: 'pgbackrest-stalled', message: /nothing moved for 3\.0s; the last it said: / },
+      { code: 'pgbackrest-stalled', message: /nothing moved for 3\.0s; its last words: / },
     );
     const workers = async () => {
       const pids = await processTree(process.pid);

@@ -69,7 +69,7 @@ describe('deploy', async () => {
     assert.deepEqual(postmasters(), before);
   });
 
-  test('temporary files lie on their storage, which a restart of the machine may empty', async () => {
+  test('temporary files lie on their storage, which a restart may empty', async () => {
     const psql = async (text: string) => {
       const words = ['ssh', 'postgresql/0', `psql -XAtqc "${text}"`];
       return (await model.pgcharm(words)).stdout.trim().split('\n').at(-1) ?? '';

@@ -63,10 +63,7 @@ const get = async (Key: string, Range?: string) => {
   return Buffer.from((await answer.Body?.transformToByteArray()) ?? []);
 };
 
-interface Raw {
-  status: number;
-  body: string;
-}
+type Raw = { status: number; body: string };
 function raw(method: string, path: string, headers: Record<string, string>, body?: Buffer) {
   return new Promise<Raw>((resolve, reject) => {
     const request = https.request(
@@ -160,19 +157,18 @@ describe('the SDK', () => {
 
   test('ranges at the edges', async () => {
     await put('alphabet', 'abc');
-    const parts: [range: string, text: string, shown: string][] = [
-      ['bytes=0-0', 'a', 'bytes 0-0/3'],
-      ['bytes=2-2', 'c', 'bytes 2-2/3'],
-      ['bytes=-1', 'c', 'bytes 2-2/3'],
-      ['bytes=0-', 'abc', 'bytes 0-2/3'],
-      ['bytes=1-99', 'bc', 'bytes 1-2/3'],
-    ];
-    for (const [Range, text, shown] of parts) {
-      const answer = await client.send(
-        new GetObjectCommand({ Bucket: 'backups', Key: 'alphabet', Range }),
-      );
+    for (const [range, text, shown] of [
+      ['0-0', 'a', '0-0/3'],
+      ['2-2', 'c', '2-2/3'],
+      ['-1', 'c', '2-2/3'],
+      ['0-', 'abc', '0-2/3'],
+      ['1-99', 'bc', '1-2/3'],
+    ] as const) {
+      const Range = `bytes=${range}`;
+      const wish = new GetObjectCommand({ Bucket: 'backups', Key: 'alphabet', Range });
+      const answer = await client.send(wish);
       const found = [await answer.Body?.transformToString(), answer.ContentRange];
-      assert.deepEqual([...found, answer.ContentLength], [text, shown, text.length], Range);
+      assert.deepEqual(found, [text, `bytes ${shown}`], range);
     }
     await assert.rejects(get('alphabet', 'bytes=3-'), { name: 'InvalidRange' });
     await put('nothing', '');

@@ -33,7 +33,7 @@ describe('a standstill', () => {
     const it = await standIn('hang', 'echo copying; sleep 300 & echo $$ $! >PIDS; wait');
     await assert.rejects(it.run(), {
       code: 'pgbackrest-stalled',
-      message: 'cannot run pgbackrest backup: nothing moved for 600ms; the last it said: copying',
+      message: 'cannot run pgbackrest backup: nothing moved for 600ms; its last words: copying',
     });
     assert.deepEqual(it.lines, ['copying']);
     assert.deepEqual(await it.alive(), [false, false]);

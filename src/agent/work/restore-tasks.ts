@@ -64,7 +64,7 @@ export function restoreTasks(jobs: () => Jobs): Record<string, Task> {
   };
 }
 
-/** For a unit that was away when its restore ended: the charm leaves its Patroni down until then. */
+/** For a unit that was away when its restore ended; the charm leaves Patroni down until then. */
 export async function settleRestore(
   { desired, log }: SettledPlace,
   record: WorkRecord | undefined,

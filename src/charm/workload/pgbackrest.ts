@@ -155,10 +155,12 @@ function failure(
 }
 
 function standstill(args: readonly string[], quietMs: number, last: string): OperatorError {
-  const said = last === '' ? '' : `; the last it said: ${last}`;
+  const command = args.at(-1) ?? '';
+  const time = formatDurationMs(quietMs);
+  const said = last === '' ? 'nothing' : last;
   return new OperatorError({
     code: 'pgbackrest-stalled',
-    message: `cannot run pgbackrest ${args.at(-1)}: nothing moved for ${formatDurationMs(quietMs)}${said}`,
+    message: `cannot run pgbackrest ${command}: nothing moved for ${time}; its last words: ${said}`,
     hint: 'a unit or the store that it waits for may have died; once they answer, start it again',
   });
 }

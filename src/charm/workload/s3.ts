@@ -6,7 +6,7 @@
 import { readFile } from 'node:fs/promises';
 import https from 'node:https';
 import { rootCertificates } from 'node:tls';
-import type { S3Client, S3ServiceException } from '@aws-sdk/client-s3';
+import type { ListObjectsV2CommandOutput, S3Client, S3ServiceException } from '@aws-sdk/client-s3';
 import { messageOf, OperatorError, systemCode } from '../../../lib/std/errors.ts';
 import type { S3Target } from '../model/desired.ts';
 
@@ -87,26 +87,30 @@ export async function openStore(target: S3Target): Promise<ObjectStore> {
       attempt(async () => {
         // Of an empty text the SDK would say that it is a stream of unknown length.
         const ContentLength = Buffer.byteLength(Body);
-        await client.send(
-          new sdk.PutObjectCommand({ Bucket, Key: keyOf(key), Body, ContentLength }),
-        );
+        const object = { Bucket, Key: keyOf(key), Body, ContentLength };
+        await client.send(new sdk.PutObjectCommand(object));
       }),
     list: (directory) =>
       attempt(async () => {
-        const found: { key: string; modified: number }[] = [];
-        const start = keyOf('');
         const query = { Bucket, Prefix: keyOf(`${directory}/`), Delimiter: '/' };
-        const pages = sdk.paginateListObjectsV2({ client }, query);
-        for await (const page of pages) {
-          for (const { Key = '', LastModified } of page.Contents ?? []) {
-            const modified = Math.floor((LastModified?.getTime() ?? 0) / 1000);
-            found.push({ key: Key.slice(start.length), modified });
-          }
-        }
-        return found;
+        const found = await listed(sdk.paginateListObjectsV2({ client }, query));
+        const start = keyOf('').length;
+        return found.map(({ key, modified }) => ({ key: key.slice(start), modified }));
       }),
     close: () => client.destroy(),
   };
+}
+
+async function listed(
+  pages: AsyncIterable<ListObjectsV2CommandOutput>,
+): Promise<{ key: string; modified: number }[]> {
+  const found: { key: string; modified: number }[] = [];
+  for await (const page of pages) {
+    for (const { Key = '', LastModified } of page.Contents ?? []) {
+      found.push({ key: Key, modified: Math.floor((LastModified?.getTime() ?? 0) / 1000) });
+    }
+  }
+  return found;
 }
 
 async function createBucket(

@@ -36,8 +36,8 @@ export const wait: Command = {
   details:
     'Without arguments: until every application and unit is active and every agent idle.\n' +
     `--for is one of ${GOALS.join(', ')}. --error-timeout gives up earlier when a unit's hook\n` +
-    'goes on failing for so long, --blocked-timeout when nothing is on its way any more but units\n' +
-    'that have been blocked for so long. Not a command of Juju.',
+    'goes on failing for so long, --blocked-timeout when nothing is on its way any more but\n' +
+    'units that have been blocked for so long. Not a command of Juju.',
   examples: [
     'pgcharm wait',
     'pgcharm wait postgresql --timeout 5m',

@@ -1,4 +1,4 @@
-/** Patroni on a unit that was away while its restore ended: not before the agent has put it right. */
+/** Patroni on a unit that was away while its restore ended waits until the agent has been there. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { patroni } from '../../../src/charm/decide/patroni.ts';
