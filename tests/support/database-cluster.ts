@@ -289,6 +289,7 @@ export class DatabaseCluster {
         poolSize: 20,
         maxPreparedStatements: 0,
         failoverWait: { seconds: 30 },
+        readerLagBytes: 64 * 1024 * 1024,
         access: [{ user: 'app', databases: ['shop'], networks: ['127.0.0.0/8'] }],
       },
       metrics: { port: 9188, backupPort: 9854 },

@@ -196,6 +196,7 @@ function wish(
       poolSize: 10,
       maxPreparedStatements: 0,
       failoverWait: { seconds: 30 },
+      readerLagBytes: 64 * 1024 * 1024,
       access: [],
     },
     metrics: { port: 9188, backupPort: 9854 },

@@ -21,11 +21,10 @@ export interface RoutingInput {
   readonly unconfirmedMs: number;
   /** False while nobody can say who streams; then readers stay as they are. */
   readonly replicationKnown: boolean;
+  /** A reader goes out above this lag, and comes in below a quarter of it: none flutters. */
+  readonly readerLagBytes: number;
 }
 
-/** A reader comes in below the first and goes out above the second, so that none flutters. */
-export const READER_IN_BYTES = 16 * 1024 * 1024;
-export const READER_OUT_BYTES = 64 * 1024 * 1024;
 /** Patroni's word alone is enough after this time: our own login may be what does not work. */
 export const TRUST_PATRONI_MS = 3000;
 
@@ -55,9 +54,10 @@ function decideReaders(
     if (member.address === '' || member.address === primary || member.role === 'primary') {
       return false;
     }
+    if (member.tags['noloadbalance'] === true) return false;
     const reads = input.now.readers.includes(member.address);
     if (!input.replicationKnown) return reads;
-    const limit = reads ? READER_OUT_BYTES : READER_IN_BYTES;
+    const limit = reads ? input.readerLagBytes : input.readerLagBytes / 4;
     return member.streaming && (member.lagBytes ?? Number.POSITIVE_INFINITY) <= limit;
   };
   return cluster.members

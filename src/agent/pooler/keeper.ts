@@ -187,6 +187,7 @@ export class PoolerKeeper implements PoolerControl {
       confirmed: primary.known ? primary.value.address : undefined,
       unconfirmedMs: this.#unconfirmedSince ? Date.now() - this.#unconfirmedSince : 0,
       replicationKnown: primary.known,
+      readerLagBytes: this.#clients.desired.pooler.readerLagBytes,
     });
     return { route: this.#route, ...(this.#database ?? { databases: [], users: [] }) };
   }

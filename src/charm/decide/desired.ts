@@ -88,6 +88,7 @@ function wantedContent(world: Snapshot): Omit<Desired, 'generation'> | undefined
       maxPreparedStatements: machine.capabilities.pooledPreparedStatements ? 200 : 0,
       ...poolerTls(world),
       failoverWait: options.failoverWait,
+      readerLagBytes: options.readonlyMaximumLagMib * 1024 * 1024,
       access: accessRules(world),
     },
     metrics: { port: PORTS.metrics, backupPort: PORTS.backupMetrics },

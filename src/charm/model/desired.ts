@@ -88,6 +88,8 @@ export interface PoolerWish {
   tls?: { cert: string; key: string };
   /** For a new primary: how long clients wait, 0: not at all; how many, undefined: any number. */
   failoverWait: { seconds: number; clients?: number | undefined };
+  /** Lag in bytes beyond which a replica serves no aliases for reading. */
+  readerLagBytes: number;
   /** One HBA line each, also for PostgreSQL: who may come from where. */
   access: AccessRule[];
 }

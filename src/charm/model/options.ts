@@ -36,6 +36,8 @@ export interface Options {
   poolerMode: PoolerMode;
   /** For a new primary: how long clients wait in the pooler, and how many of one pooler may. */
   failoverWait: { seconds: number; clients: number | undefined };
+  /** Beyond this lag a replica is not read from through the pooler. */
+  readonlyMaximumLagMib: number;
   maxConnections: number | undefined;
   failoverProfile: FailoverProfile;
   /** Bytes that a replica may lack and still take over. */
@@ -81,6 +83,7 @@ export function parseOptions(raw: RawOptions, limits: Limits = ANY_MACHINE): Par
       seconds: reader.integer('failover-wait-seconds', 0, 55) ?? 30,
       clients: reader.integer('failover-wait-clients', 1, 1_000_000),
     },
+    readonlyMaximumLagMib: reader.integer('readonly-maximum-lag', 1, 1_048_576) ?? 64,
     // Patroni quietly takes its own value for fewer than 25.
     maxConnections: reader.integer('experimental-max-connections', 25, 262_143),
     failoverProfile: reader.choice('failover-profile', ['fast', 'balanced', 'safe'], 'balanced'),

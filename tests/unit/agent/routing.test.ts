@@ -5,14 +5,14 @@ import fc from 'fast-check';
 import {
   decideRoute,
   NO_ROUTE,
-  READER_IN_BYTES,
-  READER_OUT_BYTES,
   type RoutingInput,
   TRUST_PATRONI_MS,
 } from '../../../src/agent/decide/routing.ts';
 import { type ClusterMember, known, unknown } from '../../../src/charm/model/world.ts';
 import { aMember, clusterOf, someMembers } from './cluster.ts';
 
+const READER_OUT_BYTES = 64 * 1024 * 1024;
+const READER_IN_BYTES = READER_OUT_BYTES / 4;
 const members = [
   aMember('a', { role: 'primary' }),
   aMember('b', { streaming: true, lagBytes: 0 }),
@@ -24,6 +24,7 @@ const input = (change: Partial<RoutingInput> = {}): RoutingInput => ({
   confirmed: 'addr-a',
   unconfirmedMs: 0,
   replicationKnown: true,
+  readerLagBytes: READER_OUT_BYTES,
   ...change,
 });
 
@@ -60,6 +61,15 @@ describe('readers', () => {
     assert.deepEqual(withLag(READER_IN_BYTES + 1, []), ['addr-b']);
     assert.deepEqual(withLag(READER_IN_BYTES + 1, ['addr-c']), ['addr-b', 'addr-c']);
     assert.deepEqual(withLag(READER_OUT_BYTES + 1, ['addr-c']), ['addr-b']);
+  });
+
+  test('are not those that Patroni is told to send no load to', () => {
+    const tagged = members.map((each) =>
+      each.name === 'c' ? { ...each, tags: { noloadbalance: true } } : each,
+    );
+    const now = { primary: 'addr-a', readers: ['addr-b', 'addr-c'] };
+    const { readers } = decideRoute(input({ now, cluster: known(clusterOf(tagged)) }));
+    assert.deepEqual(readers, ['addr-b']);
   });
 
   test('must stream; while nobody can say so, those that read go on', () => {
