@@ -13,6 +13,7 @@ import { cancelJob, showJob } from './actions/jobs.ts';
 import { listBackups } from './actions/list-backups.ts';
 import { promoteToPrimary } from './actions/promote-to-primary.ts';
 import { restore } from './actions/restore.ts';
+import { rotateInternalCa } from './actions/rotate-internal-ca.ts';
 import { backupSteps } from './apply/backup.ts';
 import { certificateSteps } from './apply/certificates.ts';
 import { clientSteps } from './apply/clients.ts';
@@ -35,6 +36,7 @@ import { desired } from './decide/desired.ts';
 import { dynamic, rollingRestart } from './decide/dynamic.ts';
 import { etcd, etcdEndpoints } from './decide/etcd.ts';
 import { addresses, certificate, passwords, ports } from './decide/identity.ts';
+import { internalCa } from './decide/internal-ca.ts';
 import { ldap } from './decide/ldap.ts';
 import { agentCopy, commands, directories, packages, storage } from './decide/machine.ts';
 import { exporter, observability } from './decide/observability.ts';
@@ -64,6 +66,7 @@ const DECIDERS: readonly Decider[] = [
   addresses,
   passwords,
   certificate,
+  internalCa,
   certificates,
   ports,
   // Where the cluster's state is kept
@@ -130,7 +133,16 @@ export const postgresql: Charm<Snapshot, Steps, Tools> = {
     ...backupSteps,
     ...monitoringSteps,
   },
-  actions: [getPrimary, promoteToPrimary, createBackup, listBackups, restore, showJob, cancelJob],
+  actions: [
+    getPrimary,
+    promoteToPrimary,
+    createBackup,
+    listBackups,
+    restore,
+    showJob,
+    cancelJob,
+    rotateInternalCa,
+  ],
   async settled({ failed, findings, world }, { hooks, context }) {
     const { postgres } = world.machine.packages;
     if (world.unit.isLeader && context.name === 'start' && postgres !== undefined) {

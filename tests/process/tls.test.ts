@@ -81,7 +81,7 @@ describe('tls', async () => {
       'SELECT pg_postmaster_start_time()::text AS started',
       [],
     ).catch(() => [{ started: '' }]);
-    const pids = ['patroni', 'pgbouncer', 'etcd', 'agent'].map(async (name) => {
+    const pids = ['patroni', 'pgbouncer', 'agent'].map(async (name) => {
       const place = `agents/unit-postgresql-0/pg/service/${name}/supervise/pid`;
       return [name, (await readFile(join(model.root, place), 'utf8')).trim()];
     });
@@ -174,6 +174,19 @@ describe('tls', async () => {
     const { errors, lost, acknowledged } = await given.secure.stop();
     assert.deepEqual({ errors, lost }, { errors: 0, lost: [] });
     assert.ok(acknowledged > 50);
+  });
+
+  test('the internal CA changes, too, and its old one is trusted no more', async () => {
+    const trusted = () =>
+      readFile(join(model.root, 'agents/unit-postgresql-0/pg/tls/ca.pem'), 'utf8');
+    const old = await trusted();
+    await run('postgresql/0', 'rotate-internal-ca');
+    await model.until('another CA, alone', async () => {
+      const text = await trusted();
+      return text !== old && text.split('BEGIN CERTIFICATE').length === 2 ? true : undefined;
+    });
+    await model.active(['postgresql', 'ca', 'data-integrator']);
+    assert.equal(await psql(6432, 'require'), '1');
   });
 
   test('given up, plain works again, and no connection was lost on the way', async () => {

@@ -2,16 +2,22 @@
 
 import type { Hooks } from '../../../lib/hooks/hooks.ts';
 import { OperatorError } from '../../../lib/std/errors.ts';
-import { createAuthority, issueCertificate } from '../../../lib/x509/authority.ts';
+import { createAuthority, crossSign, issueCertificate } from '../../../lib/x509/authority.ts';
+import { ROTATION_FIELDS, TRUST_FACT } from '../model/internal-ca.ts';
 import { passwordField, SYSTEM_LOGINS } from '../model/system-users.ts';
+import { agentClient } from '../workload/agent.ts';
 import { givenPasswords } from './passwords.ts';
-import type { Families } from './tools.ts';
+import type { Families, Tools } from './tools.ts';
 
 /** Nobody renews these: they outlive the machines. */
 const INTERNAL_DAYS = 7300;
+/** When the hook that asks for it has ended. */
+const SOON_MS = 500;
 
 type IdentitySteps =
   | 'create-app-secret'
+  | 'rotate-internal-ca'
+  | 'retire-internal-ca'
   | 'issue-certificate'
   | 'peer-set'
   | 'relation-set'
@@ -41,6 +47,17 @@ export const identitySteps: Families<IdentitySteps> = {
       return undefined;
     },
   },
+  'rotate-internal-ca': { lane: 'secret', priority: 15, apply: rotateInternalCa },
+  'retire-internal-ca': {
+    lane: 'secret',
+    priority: 15,
+    async apply(_, { hooks, context, world }) {
+      const { previous, cross } = ROTATION_FIELDS;
+      const { [previous]: _previous, [cross]: _cross, ...kept } = world().appSecret?.content ?? {};
+      await store(hooks, kept, { label: `database-peers.${context.app}.app` });
+      return undefined;
+    },
+  },
   'issue-certificate': {
     lane: 'certificate',
     priority: 20,
@@ -48,10 +65,7 @@ export const identitySteps: Families<IdentitySteps> = {
       const { 'internal-ca': certificate, 'internal-ca-key': key } =
         world().appSecret?.content ?? {};
       if (certificate === undefined || key === undefined) {
-        throw new OperatorError({
-          code: 'no-authority',
-          message: `cannot issue a certificate for ${context.unit}: there is no internal CA yet`,
-        });
+        throw noAuthority(context.unit);
       }
       const names = { member: world().unit.member, addresses };
       const issued = await issueCertificate({ certificate, key }, names, {
@@ -89,6 +103,44 @@ export const identitySteps: Families<IdentitySteps> = {
     },
   },
 };
+
+async function rotateInternalCa(_: object, tools: Tools): Promise<undefined> {
+  const { hooks, context, random, world } = tools;
+  const { peers, appSecret, layout } = world();
+  const content = appSecret?.content ?? {};
+  const { 'internal-ca': certificate, 'internal-ca-key': key } = content;
+  if (certificate === undefined || key === undefined) throw noAuthority(context.app);
+  const validity = { days: INTERNAL_DAYS, random };
+  const number = Number(content[ROTATION_FIELDS.number] ?? '1') + 1;
+  // A certificate says by name who has signed it: no two CAs may have the same.
+  const name = `${number} ${context.app}-${context.model.uuid}`;
+  const newer = await createAuthority(name, validity);
+  const changed = {
+    ...content,
+    'internal-ca': newer.certificate,
+    'internal-ca-key': newer.key,
+    [ROTATION_FIELDS.previous]: certificate,
+    [ROTATION_FIELDS.cross]: await crossSign({ certificate, key }, newer.certificate, validity),
+    [ROTATION_FIELDS.number]: String(number),
+  };
+  await store(hooks, changed, { label: `database-peers.${context.app}.app` });
+  if (peers.relationId !== undefined) {
+    // Nobody is told of a change of the secret: this wakes the others, and the agent this unit.
+    const data = { [TRUST_FACT]: String(number) };
+    await hooks.relationSet('database-peers', peers.relationId, data, 'app');
+  }
+  await agentClient(layout.agentSocket)
+    .wakeAfter(SOON_MS)
+    .catch(() => undefined);
+  return undefined;
+}
+
+function noAuthority(subject: string): OperatorError {
+  return new OperatorError({
+    code: 'no-authority',
+    message: `cannot issue a certificate for ${subject}: there is no internal CA yet`,
+  });
+}
 
 async function store(
   hooks: Hooks,

@@ -138,6 +138,8 @@ async function note(tools: Tools, name: string): Promise<void> {
   const files: Record<string, string> = {
     patroni: layout.patroniConfig,
     pgbackrest: layout.pgbackrestConfig,
+    // Whom it trusts is all that it reads once.
+    etcd: layout.tls.ca,
   };
   const file = files[name];
   const config = file === undefined ? undefined : await readIfExists(file);

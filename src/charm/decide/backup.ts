@@ -7,6 +7,7 @@ import { changedKeys } from '../../../lib/relations/databag.ts';
 import { readS3Parameters, type S3Parameters, type S3Reading } from '../../../lib/relations/s3.ts';
 import { digestOf } from '../../../lib/std/digest.ts';
 import type { BackupWish, S3Target } from '../model/desired.ts';
+import { internalDigest } from '../model/internal-ca.ts';
 import {
   archiveCommand,
   PGBACKREST,
@@ -146,6 +147,7 @@ function wantedConfig(world: Snapshot, s3: S3Parameters): string | undefined {
     return [{ address: ip, member: memberOfUnit(name), data: path, socket }];
   });
   const own = `${layout.run}/pgbackrest`;
+  const tlsDigest = internalDigest(world);
   return pgbackrestConfig({
     stanza: stanzaOf(world),
     s3,
@@ -157,6 +159,7 @@ function wantedConfig(world: Snapshot, s3: S3Parameters): string | undefined {
     log: `${own}/log`,
     own: { address: unit.address, data: layout.data, socket: layout.run },
     tls: layout.tls,
+    ...(tlsDigest === undefined ? {} : { tlsDigest }),
     port: PGBACKREST_PORT,
     others,
   });

@@ -20,6 +20,7 @@ import {
   relationOf,
   restTrust,
 } from '../model/certificates.ts';
+import { internalDigest } from '../model/internal-ca.ts';
 import type { Relation, Snapshot } from '../model/snapshot.ts';
 import { blocked, type Decider, type Decision, step, waiting } from '../model/steps.ts';
 import { fileStep } from './file.ts';
@@ -49,9 +50,10 @@ export const certificateLeftovers: Decider = (world) => {
     return [held?.id, offer?.id].filter((id) => id !== undefined);
   });
   const trusted = restTrust(world)?.path;
+  const own = internalDigest(world);
   const paths = Object.keys(files).filter((path) => {
-    const id = /\/tls\/(?:client|peer)-(?:ca-)?([0-9a-f]{16})\.[a-z.]+$/.exec(path)?.[1];
-    if (id === undefined || kept.includes(id) || path === trusted) return false;
+    const id = /\/tls\/(?:client|peer|internal)-(?:ca-)?([0-9a-f]{16})\.[a-z.]+$/.exec(path)?.[1];
+    if (id === undefined || [...kept, own].includes(id) || path === trusted) return false;
     return !patroni.includes(path) && !desired.includes(path);
   });
   if (paths.length === 0) return [];

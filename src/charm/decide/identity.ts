@@ -2,6 +2,7 @@
  * Who the unit and the application are to each other: passwords and the internal CA, the addresses
  * that members publish, and the certificate by which a member knows another.
  */
+import { internalChain, internalTrust } from '../model/internal-ca.ts';
 import { PORTS } from '../model/patroni-config.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import { type Decider, step, waiting } from '../model/steps.ts';
@@ -43,7 +44,7 @@ export const addresses: Decider = (world) => {
 
 export const certificate: Decider = (world) => {
   const wanted = certificateAddresses(world);
-  const ca = world.appSecret?.content['internal-ca'];
+  const ca = internalTrust(world);
   if (wanted.length === 0 || ca === undefined) return [];
   const { certificate: held } = world;
   if (!held?.trusted || !wanted.every((address) => held.addresses.includes(address))) {
@@ -51,12 +52,16 @@ export const certificate: Decider = (world) => {
     return [step('issue-certificate', { addresses: wanted }, why)];
   }
   const { tls } = world.layout;
-  const { 'internal-cert': cert = '', 'internal-key': key = '' } = world.unitSecret?.content ?? {};
+  const key = world.unitSecret?.content['internal-key'] ?? '';
   const why = 'the certificate in force is another';
   return [
     ...fileStep(world, { path: tls.ca, text: ca, owner: 'servers', mode: 0o644 }, why),
     ...fileStep(world, { path: tls.key, text: key, owner: 'servers' }, why),
-    ...fileStep(world, { path: tls.cert, text: cert, owner: 'servers', mode: 0o644 }, why),
+    ...fileStep(
+      world,
+      { path: tls.cert, text: internalChain(world), owner: 'servers', mode: 0o644 },
+      why,
+    ),
   ];
 };
 

@@ -9,6 +9,7 @@
 import { readCertificates } from '../../../lib/relations/tls-certificates.ts';
 import { digestOf } from '../../../lib/std/digest.ts';
 import type { Secret } from '../../../lib/std/secret.ts';
+import { internalCopy, internalTrust } from './internal-ca.ts';
 import type { Layout } from './layout.ts';
 import type { Relation, Snapshot } from './snapshot.ts';
 
@@ -114,7 +115,15 @@ export function restFiles(world: Snapshot): CertificateFiles & { ca: string } {
   const files = held?.expired === false ? inForce(world, 'peer-certificates') : undefined;
   const trust = restTrust(world);
   const ca = trust !== undefined && world.files[trust.path] === trust.text ? trust.path : tls.ca;
-  return { ...(files ?? { cert: tls.cert, key: tls.key }), ca };
+  return { ...(files ?? internalFiles(world)), ca };
+}
+
+function internalFiles(world: Snapshot): CertificateFiles {
+  const copy = internalCopy(world);
+  const there = copy && world.files[copy.cert.path] && world.files[copy.key.path];
+  if (copy !== undefined && there) return { cert: copy.cert.path, key: copy.key.path };
+  const { cert, key } = world.layout.tls;
+  return { cert, key };
 }
 
 function inForce(world: Snapshot, endpoint: CertificateEndpoint): CertificateFiles | undefined {
@@ -128,7 +137,7 @@ function inForce(world: Snapshot, endpoint: CertificateEndpoint): CertificateFil
  * issues, or has issued what a member still shows. Undefined: nobody but the internal CA.
  */
 export function restTrust(world: Snapshot): { path: string; text: string } | undefined {
-  const internal = world.appSecret?.content['internal-ca'];
+  const internal = internalTrust(world);
   const others = authoritiesOf(world, 'peer-certificates');
   if (internal === undefined || others.length === 0) return undefined;
   const text = `${[internal.trim(), ...others].join('\n')}\n`;

@@ -22,6 +22,8 @@ export interface PgBackRestInput {
   log: string;
   own: PostgresPlace;
   tls: { ca: string; cert: string; key: string };
+  /** Of the content of those files, where it has to be read again when it changes. */
+  tlsDigest?: string;
   port: number;
   others: readonly (PostgresPlace & { member: string })[];
 }
@@ -95,6 +97,7 @@ export function pgbackrestConfig(input: PgBackRestInput): string {
   };
   const allowed = input.others.map(({ member }) => `tls-server-auth=${member}=${input.stanza}`);
   return [
+    ...(input.tlsDigest === undefined ? [] : [`# certificates ${input.tlsDigest}`]),
     '[global]',
     ...lines(global),
     ...allowed,

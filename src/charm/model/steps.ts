@@ -45,6 +45,9 @@ export interface Steps {
     names: string[];
   };
   'forget-request': { endpoint: CertificateEndpoint };
+  /** Another internal CA; the one before is trusted until it is retired. */
+  'rotate-internal-ca': Record<string, never>;
+  'retire-internal-ca': Record<string, never>;
   'write-file': FileWish;
   'install-agent': { revision: string };
   'define-service': { name: ServiceName; spec: ServiceSpec };
