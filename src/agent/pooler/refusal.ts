@@ -44,13 +44,19 @@ export class Refusal {
     rmSync(path, { force: true });
     const server = createServer((socket) => this.#serve(socket));
     this.#server = server;
-    server.on('error', (error) => {
+    const failed = (error: unknown) => {
       this.#log.warning(`cannot listen at ${path}: ${messageOf(error)}`);
+      server.close();
       this.#server = undefined;
-    });
+    };
+    server.on('error', failed);
     server.listen(path, () => {
-      chmodSync(path, 0o700);
-      if (owner !== undefined) chownSync(path, owner.uid, owner.gid);
+      try {
+        chmodSync(path, 0o700);
+        if (owner !== undefined) chownSync(path, owner.uid, owner.gid);
+      } catch (error) {
+        failed(error);
+      }
     });
     server.unref();
   }

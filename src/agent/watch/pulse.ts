@@ -12,8 +12,9 @@ import type { Facts } from '../facts.ts';
 import { Loop } from '../loop.ts';
 
 const BEAT_MS = 1000;
-/** Between logins at a server that is lost. */
+/** Between logins at a server that is lost; after a while it is not worth as many. */
 const RETRY_MS = 100;
+const HURRY_MS = 60_000;
 /** After an end of the connection the server has this long to let us in again before it counts. */
 const CONFIRM_MS = 70;
 /** Nothing of this is ever cut off by the server or by the library: silence is judged here. */
@@ -33,6 +34,7 @@ export class PulseWatch {
   readonly #log: Log;
   readonly #target: () => string | undefined;
   #open: Open | undefined;
+  #heardAt = performance.now();
 
   /** @param target the address that the pooler leads to */
   constructor(facts: Facts, clients: Clients, log: Log, target: () => string | undefined) {
@@ -43,7 +45,10 @@ export class PulseWatch {
     this.loop = new Loop({
       name: 'pulse of the primary',
       log,
-      everyMs: () => (this.#facts.now.pulse?.state === 'beating' ? BEAT_MS : RETRY_MS),
+      everyMs: () => {
+        const hurries = performance.now() - this.#heardAt < HURRY_MS;
+        return this.#facts.now.pulse?.state !== 'beating' && hurries ? RETRY_MS : BEAT_MS;
+      },
       run: () => this.#run(),
     });
   }
@@ -114,6 +119,7 @@ export class PulseWatch {
     if (before?.address === address && before.state === 'lost') {
       this.#log.info('the primary accepts writes again', { address });
     }
+    this.#heardAt = performance.now();
     this.#facts.set('pulse', { address, state: 'beating' });
   }
 
