@@ -186,7 +186,8 @@ describe('tls', async () => {
       return text !== old && text.split('BEGIN CERTIFICATE').length === 2 ? true : undefined;
     });
     await model.active(['postgresql', 'ca', 'data-integrator']);
-    assert.equal(await psql(6432, 'require'), '1');
+    const [root = ''] = await roots();
+    assert.equal(await psql(6432, 'verify-full', root), '1');
   });
 
   test('given up, plain works again, and no connection was lost on the way', async () => {
