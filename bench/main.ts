@@ -9,6 +9,7 @@ import { deploy } from './deploy.ts';
 import { dispatchNoop } from './dispatch-noop.ts';
 import { failover } from './failover.ts';
 import type { Benchmark, Measurement } from './measure.ts';
+import { optionLatency } from './option-latency.ts';
 import { pooler } from './pooler.ts';
 import { switchover } from './switchover.ts';
 
@@ -19,6 +20,7 @@ const benchmarks: readonly Benchmark[] = [
   backupRatio,
   switchover,
   failover,
+  optionLatency,
   pooler,
   agentRest,
 ];
