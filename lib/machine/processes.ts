@@ -2,6 +2,7 @@
  * Looks at processes through /proc and signals them. Never by name: always by id, checked first.
  */
 import { readdir, readFile } from 'node:fs/promises';
+import { poll } from '../std/clock.ts';
 import { systemCode } from '../std/errors.ts';
 import { readIfExists } from '../std/files.ts';
 
@@ -65,6 +66,30 @@ export async function pidOf(file: string): Promise<number | undefined> {
   const pid = Number((await readIfExists(file))?.trim());
   if (!Number.isInteger(pid) || pid <= 1) return undefined;
   return (await commandLine(pid)) === undefined ? undefined : pid;
+}
+
+/**
+ * Kills every process that names this path among its arguments, as servers and their tools name
+ * their data directory, and waits for their ends.
+ */
+export async function endProcessesOn(path: string, timeoutMs = 10_000): Promise<void> {
+  const names = new Set([path, `--pgdata=${path}`]);
+  const find = async () => {
+    const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number);
+    const found = await Promise.all(
+      pids.map(async (pid) => {
+        const args = await commandLine(pid).catch(() => undefined);
+        return args?.some((arg) => names.has(arg)) ? [pid] : [];
+      }),
+    );
+    return found.flat();
+  };
+  const gone = async () => {
+    const left = await find();
+    for (const pid of left) signal(pid, 'SIGKILL');
+    return left.length === 0 ? true : undefined;
+  };
+  await poll(gone, { timeoutMs, everyMs: 50 });
 }
 
 /** @returns false when the process had ended already */

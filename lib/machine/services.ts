@@ -7,7 +7,7 @@
  * pid file is written by the holder of the lock and names the one process that really runs.
  */
 import { constants } from 'node:fs';
-import { mkdir, open, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { poll } from '../std/clock.ts';
 import { OperatorError, systemCode } from '../std/errors.ts';
@@ -25,6 +25,10 @@ export interface ServiceSpec {
   directory?: string;
   /** Checked before the start: as long as it does not exist the service tries again. */
   requires?: string;
+  /** A file that it reads; `read` beside its pid is what lay there when it was started. */
+  reads?: string;
+  /** What an earlier run of it may have left at work on this path is killed before the start. */
+  orphans?: { programs: readonly string[]; path: string };
   /** Extended regular expression: what of its output is `***` in the log. */
   conceal?: string;
 }
@@ -35,6 +39,8 @@ export interface ServiceState {
   pid: number | undefined;
   /** It is meant to run, and will be started again when it ends. */
   wantedUp: boolean;
+  /** It was last started for one run only. */
+  once: boolean;
   /** Its runsv lives. */
   supervised: boolean;
   /** What it was defined to run. */
@@ -47,6 +53,8 @@ export interface Services {
   /** Creates or changes a service; a new one stays down until `up`. */
   define(name: string, spec: ServiceSpec): Promise<void>;
   up(name: string): Promise<void>;
+  /** Starts it for one run: it stays down when that ends, also after a restart of the machine. */
+  once(name: string): Promise<void>;
   /** Asks it to stop, and does not wait; it stays down also after a restart of the machine. */
   down(name: string): Promise<void>;
   /** Waits for the end of its process. @returns false when it still runs after `timeoutMs` */
@@ -88,13 +96,15 @@ class Runit implements Services {
   async state(name: string): Promise<ServiceState | undefined> {
     const spec = await readIfExists(this.#at(name, 'spec.json'));
     if (spec === undefined) return undefined;
-    const [pid, down, supervised] = await Promise.all([
+    const [pid, down, once, supervised] = await Promise.all([
       this.#pid(name),
       readIfExists(this.#at(name, 'down')),
+      readIfExists(this.#at(name, 'once')),
       isSupervised(this.#at(name)),
     ]);
     const wantedUp = down === undefined;
-    return { running: pid !== undefined, pid, wantedUp, supervised, spec: parse(spec) };
+    const running = pid !== undefined;
+    return { running, pid, wantedUp, once: once !== undefined, supervised, spec: parse(spec) };
   }
 
   async list(): Promise<Record<string, ServiceState>> {
@@ -113,7 +123,18 @@ class Runit implements Services {
 
   async up(name: string): Promise<void> {
     await rm(this.#at(name, 'down'), { force: true });
+    await rm(this.#at(name, 'once'), { force: true });
     await control(this.#at(name), 'u');
+  }
+
+  async once(name: string): Promise<void> {
+    await writeFile(this.#at(name, 'down'), '');
+    await writeFile(this.#at(name, 'once'), '');
+    // A supervisor that was only just started takes a moment until it can be told, and one that
+    // has not noticed the end of the last run would not start another.
+    const isReady = async () => ((await isAtRest(this.#at(name))) ? true : undefined);
+    await poll(isReady, { timeoutMs: LISTEN_MS, everyMs: 20 });
+    await control(this.#at(name), 'o');
   }
 
   async down(name: string): Promise<void> {
@@ -228,6 +249,7 @@ async function define(wish: {
   await rename(aside, place);
 }
 
+const LISTEN_MS = 5000;
 /** The text of the script that becomes the service's logger. Pure. */
 export function logScript(log: string, conceal?: string): string {
   const logger = `exec svlogd -tt ${quote(log)}`;
@@ -247,7 +269,7 @@ const RUN = '#!/bin/sh\nexec 2>&1\nexec chpst -l lock ./start\n';
 
 /** The text of the script that becomes the service, once it holds the lock. Pure. */
 export function startScript(spec: ServiceSpec): string {
-  const { command, user, env, directory = '/', requires } = spec;
+  const { command, user, env, directory = '/', requires, orphans, reads } = spec;
   const variables = Object.entries({
     PATH: '/usr/sbin:/usr/bin:/sbin:/bin',
     LANG: 'C.UTF-8',
@@ -259,12 +281,26 @@ export function startScript(spec: ServiceSpec): string {
   return [
     '#!/bin/sh',
     ...(requires === undefined ? [] : [`[ -e ${quote(requires)} ] || exit 1`]),
+    ...(orphans === undefined ? [] : endOrphans(orphans)),
     '# Process id and start time: together they name this process and no later one.',
     'read -r stat </proc/$$/stat; set -- $stat; shift 21; echo "$$ $1" >pid',
+    ...(reads === undefined ? [] : [`cp -p ${quote(reads)} read`]),
     `cd ${quote(directory)}`,
     `exec env -i ${variables} ${asUser}${command.map(quote).join(' ')}`,
     '',
   ].join('\n');
+}
+
+/** By whole arguments: the path, alone or as a clone is told it, and then the program. */
+function endOrphans({ programs, path }: NonNullable<ServiceSpec['orphans']>): string[] {
+  const names = programs.map((name) => `-e ${quote(name)}`).join(' ');
+  const paths = `-e ${quote(path)} -e ${quote(`--pgdata=${path}`)}`;
+  return [
+    `for file in $(grep -lsxzF ${paths} /proc/[0-9]*/cmdline); do`,
+    `  2>/dev/null tr '\\0' '\\n' <"$file" | sed 's|.*/||' | grep -qxF ${names} || continue`,
+    '  kill -9 "$(basename "$(dirname "$file")")"',
+    'done',
+  ];
 }
 
 function quote(text: string): string {
@@ -290,7 +326,14 @@ async function isSupervised(place: string): Promise<boolean> {
   }
 }
 
-async function control(place: string, command: 'u' | 'd' | 'x'): Promise<void> {
+/** Its runsv lives and has nothing running: the last byte of `supervise/status` (runsv.c). */
+async function isAtRest(place: string): Promise<boolean> {
+  if (!(await isSupervised(place))) return false;
+  const status = await readFile(join(place, 'supervise', 'status')).catch(() => undefined);
+  return status?.[19] === 0;
+}
+
+async function control(place: string, command: 'u' | 'o' | 'd' | 'x'): Promise<void> {
   try {
     const pipe = await open(join(place, 'supervise', 'control'), FIFO);
     try {

@@ -1,10 +1,12 @@
 /** Real services under runit: one copy whatever is killed, and nothing left at the end. */
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
-import { commandLine } from '../../lib/machine/processes.ts';
+import { commandLine, endProcessesOn } from '../../lib/machine/processes.ts';
 import { runitServices } from '../../lib/machine/services.ts';
 import { supervisorPid } from '../../lib/machine/supervisor.ts';
 import { poll } from '../../lib/std/clock.ts';
@@ -20,6 +22,10 @@ describe('services', async () => {
     await rm(root, { recursive: true, force: true });
   });
 
+  const kill = async (pid: number) => {
+    process.kill(pid, 'SIGKILL');
+    await services.stopped('one', 5000);
+  };
   const running = (not?: number) =>
     poll(
       async () => {
@@ -64,6 +70,47 @@ describe('services', async () => {
     await services.ensureSupervisor();
     assert.equal(await services.supervised(), true);
     assert.equal(await running(), before);
+  });
+
+  test('what is started once stays down when it ends, and runs on when it is told', async () => {
+    await services.down('one');
+    assert.equal(await services.stopped('one', 5000), true);
+    await services.once('one');
+    const first = await running();
+    assert.ok(first !== undefined);
+    assert.equal((await services.state('one'))?.wantedUp, false);
+    await kill(first);
+    await services.once('one');
+    const second = await running();
+    assert.ok(second !== undefined && second !== first);
+    await services.up('one');
+    assert.equal((await services.state('one'))?.wantedUp, true);
+    assert.equal(await running(), second);
+    await kill(second);
+    assert.ok((await running(second)) !== undefined);
+  });
+
+  test('what an earlier run left at work on the same path ends before the start', async () => {
+    const path = join(root, 'data');
+    const at = (name: string, ...args: string[]) =>
+      spawn('/bin/sh', ['-c', 'sleep 9 & wait', ...args], { argv0: name, stdio: 'ignore' });
+    const orphan = at('/usr/bin/clone', 'x', `--pgdata=${path}`);
+    const others = [at('server', '-D', path), at('clone', '-D', `${path}2`)];
+    const ended = once(orphan, 'exit');
+    await services.define('one', { ...spec, orphans: { programs: ['clone', 'rewind'], path } });
+    const before = await running();
+    await services.restart('one', 'SIGKILL');
+    await running(before);
+    assert.deepEqual(await ended, [null, 'SIGKILL']);
+    assert.deepEqual(
+      others.map(({ exitCode, signalCode }) => exitCode ?? signalCode),
+      [null, null],
+    );
+    const ends = others.map((child) => once(child, 'exit'));
+    await endProcessesOn(path);
+    others[1]?.kill('SIGKILL');
+    await Promise.all(ends);
+    assert.equal(others[0]?.signalCode, 'SIGKILL');
   });
 
   test('a second supervisor is not started beside the first', async () => {

@@ -26,6 +26,7 @@ export class Disorder {
     if (dice < 0.62) await this.#someEvent();
     else if (dice < 0.76) world.pass(500 + world.below(15_000));
     else if (dice < 0.79) world.pass(60_000 + world.below(400_000));
+    else if (dice < 0.81) this.#kill();
     else if (dice < 0.86) this.#power();
     else if (dice < 0.91) world.lead();
     else if (dice < 0.95) this.#grow();
@@ -87,6 +88,13 @@ export class Disorder {
     this.world.note(`${unit.name} is powered ${unit.powered ? 'on' : 'off'}`);
   }
 
+  #kill(): void {
+    const unit = this.#pick((each) => each.runs('patroni') && !this.world.busy.has(each));
+    if (unit === undefined) return;
+    unit.killPatroni(this.world.now);
+    this.world.note(`Patroni of ${unit.name} is killed`);
+  }
+
   #grow(): void {
     const { world } = this;
     if (world.units.filter(({ life }) => life === 'alive').length < MAX_UNITS) world.addUnit();
@@ -110,7 +118,7 @@ export class Disorder {
     if (world.identifiers.size === 0 || etcd === undefined) return true;
     const { sync } = etcd.dcs;
     const holds = ({ pg, member }: SimUnit) =>
-      pg.systemIdentifier !== undefined && (sync.length === 0 || sync.includes(member));
+      pg.whole && (sync.length === 0 || sync.includes(member));
     return world.app['system-identifier'] !== undefined && others.some(holds);
   }
 

@@ -16,6 +16,7 @@ export interface SimMember {
 
 /** Patroni's keys. */
 export interface Dcs {
+  /** Empty while the first database is being made, and after that was cut short. */
   initialize: string | undefined;
   leader: { member: string; until: number } | undefined;
   /** The last primary and the replicas that had confirmed everything; empty: anybody may lead. */

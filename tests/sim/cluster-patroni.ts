@@ -58,7 +58,10 @@ export function patroniTurn(world: ClusterWorld, unit: SimUnit): void {
     withoutData(world, unit, etcd);
     return;
   }
-  if (dcs.initialize !== undefined && dcs.initialize !== pg.systemIdentifier) {
+  if (!dcs.initialize && !pg.whole) {
+    world.violation(`${unit.name} adopts a database whose making was cut short`);
+  }
+  if (dcs.initialize && dcs.initialize !== pg.systemIdentifier) {
     // "system ID mismatch": it ends.
     unit.stopPostgres();
     return;
@@ -95,9 +98,10 @@ function withoutEtcd(world: ClusterWorld, unit: SimUnit): void {
 function withoutData(world: ClusterWorld, unit: SimUnit, etcd: SimEtcd): void {
   const { pg } = unit;
   const { dcs } = etcd;
-  if (pg.debris) return;
   dcs.members.set(unit.member, world.now + TTL_MS);
-  if (dcs.initialize === undefined) {
+  // It says that it is stopped, for as long as nobody helps.
+  if (pg.debris) return;
+  if (!dcs.initialize) {
     bootstrap(world, unit, etcd);
     return;
   }
@@ -111,16 +115,27 @@ function withoutData(world: ClusterWorld, unit: SimUnit, etcd: SimEtcd): void {
   if (pg.cloneUntil > world.now) return;
   pg.cloneUntil = undefined;
   pg.systemIdentifier = primary.pg.systemIdentifier;
+  pg.whole = true;
   pg.alive = true;
   follow(world, unit, primary.member);
 }
 
+/** Only where its configuration says how, and where nobody else has begun. */
 function bootstrap(world: ClusterWorld, unit: SimUnit, { dcs }: SimEtcd): void {
   const text = unit.files[unit.layout.patroniConfig] ?? '{}';
   const { bootstrap: settings } = JSON.parse(text) as { bootstrap?: { dcs?: object } };
-  const identifier = `71000000000000000${world.identifiers.size + 10}`;
-  world.initialised(unit, identifier);
   const { pg } = unit;
+  if (pg.initUntil === undefined) {
+    if (settings === undefined || dcs.initialize === '') return;
+    world.begins(unit);
+    dcs.initialize = '';
+    pg.initUntil = world.now + world.below(8000);
+  }
+  if (pg.initUntil > world.now) return;
+  const identifier = `71000000000000000${world.identifiers.size + 10}`;
+  world.identifiers.add(identifier);
+  pg.initUntil = undefined;
+  pg.whole = true;
   pg.systemIdentifier = identifier;
   pg.alive = true;
   pg.role = 'primary';
@@ -157,7 +172,7 @@ function lead(world: ClusterWorld, unit: SimUnit, { dcs }: SimEtcd): void {
     pg.timeline++;
     world.note(`${unit.name} is promoted, timeline ${pg.timeline}`);
   }
-  dcs.initialize ??= pg.systemIdentifier;
+  dcs.initialize ||= pg.systemIdentifier;
   dcs.leader = { member: unit.member, until: world.now + TTL_MS };
   const standbys = world.streamingFrom(unit).map(({ member }) => member);
   const count = Number(dcs.dynamic['synchronous_node_count'] ?? 1);

@@ -61,10 +61,13 @@ const EFFECTS: Effects = {
       unit.change(name as ServiceName, { running: wantedUp });
     }
   },
-  'start-service': ({ name }, { world, unit }) => {
+  'start-service': ({ name, once = false }, hook) => {
+    const { world, unit } = hook;
+    if (once && unit.services[name]?.once) forgetFounding(hook);
     if (name === 'patroni') load(world, unit);
-    unit.change(name, { wantedUp: true, running: unit.supervised });
+    unit.change(name, { wantedUp: !once, once, running: unit.supervised });
   },
+  'keep-service': ({ name }, { unit }) => unit.change(name, { wantedUp: true, once: false }),
   'stop-service': ({ name }, { world, unit }) => {
     if (name === 'patroni') stopPatroni(world, unit);
     unit.change(name, { wantedUp: false, running: false });
@@ -101,8 +104,9 @@ const EFFECTS: Effects = {
     unit.write(unit.layout.etcdConfig, undefined, world.now);
   },
   'set-data-aside': (_, { world, unit }) => {
-    if (unit.pg.systemIdentifier !== undefined) world.violation(`${unit.name} gives up its data`);
+    if (unit.pg.whole) world.violation(`${unit.name} gives up its data`);
     unit.pg.debris = false;
+    unit.pg.systemIdentifier = undefined;
   },
   'patch-dynamic': ({ patch }, { world, unit }) => {
     const asked = [unit, ...world.units].find((each) => each.runs('patroni') && world.etcdOf(each));
@@ -132,18 +136,24 @@ const EFFECTS: Effects = {
   },
 };
 
+function forgetFounding({ world, seen }: Hook): void {
+  const etcd = world.etcdAt(etcdFacts(seen)?.endpoints ?? []);
+  if (etcd === undefined || !world.hasMajority(etcd)) throw unreachable('etcd');
+  if (etcd.dcs.initialize === '') etcd.dcs.initialize = undefined;
+}
+
 /** Patroni starts, or starts anew beside a PostgreSQL that goes on. */
 function load(world: ClusterWorld, unit: SimUnit): void {
   const text = unit.files[unit.layout.patroniConfig];
   if (text === undefined) return;
-  if (unit.pg.cloneUntil !== undefined) unit.stopPostgres();
+  if ((unit.pg.cloneUntil ?? unit.pg.initUntil) !== undefined) unit.stopPostgres();
   unit.startPatroni(world.now);
   unit.change('patroni', { loaded: digestOf(text) });
 }
 
 /** An orderly end gives the leader's key back, when everything has reached the standbys. */
 function stopPatroni(world: ClusterWorld, unit: SimUnit): void {
-  if (unit.life === 'alive' && unit.pg.systemIdentifier !== undefined) {
+  if (unit.life === 'alive' && unit.pg.whole) {
     world.violation(`${unit.name} stays and its Patroni is stopped`);
   }
   const dcs = world.etcdOf(unit)?.dcs;

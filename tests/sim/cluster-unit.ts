@@ -23,7 +23,12 @@ export const STORAGES = {
 export interface Postgres {
   alive: boolean;
   role: 'primary' | 'replica';
+  /** What its control file says. */
   systemIdentifier: string | undefined;
+  /** Its making was not cut short: roles and settings are there. */
+  whole: boolean;
+  /** When the initdb that is under way is complete. */
+  initUntil: number | undefined;
   debris: boolean;
   timeline: number;
   /** How much has been written. */
@@ -66,6 +71,8 @@ export class SimUnit {
     alive: false,
     role: 'replica',
     systemIdentifier: undefined,
+    whole: false,
+    initUntil: undefined,
     debris: false,
     timeline: 0,
     position: 0,
@@ -137,8 +144,8 @@ export class SimUnit {
   learnt(now: number): string[] {
     const text = this.files[this.layout.patroniConfig];
     const isLearnt = now - this.patroniWrittenAt >= LEARNT_AFTER_MS && text !== undefined;
-    if (!isLearnt || this.noted.length === 0 || !this.services['patroni']?.running) return [];
-    return etcdHostsOf(text).filter((url) => !this.noted.includes(url));
+    if (!isLearnt || !this.services['patroni']?.running) return [];
+    return etcdHostsOf(text).filter((url) => ![...this.configured, ...this.noted].includes(url));
   }
 
   /** Patroni reads its file. */
@@ -147,8 +154,15 @@ export class SimUnit {
     if (text === undefined) return;
     this.configured = etcdHostsOf(text);
     this.hosts = this.configured;
-    this.noted = this.configured;
+    this.noted = [];
     this.hostsAt = now;
+  }
+
+  /** Patroni alone is killed; what it had begun ends, and PostgreSQL goes on. */
+  killPatroni(now: number): void {
+    this.#cutShort();
+    if (this.services['patroni']?.wantedUp) this.startPatroni(now);
+    else this.change('patroni', { running: false });
   }
 
   /** Its processes end at once; a clone that was under way leaves its rest. */
@@ -165,7 +179,18 @@ export class SimUnit {
   stopPostgres(): void {
     this.pg.alive = false;
     this.pg.role = 'replica';
-    if (this.pg.cloneUntil !== undefined) this.pg.debris = true;
-    this.pg.cloneUntil = undefined;
+    this.#cutShort();
+  }
+
+  /** A clone leaves no control file, an initdb may: it writes that first of all. */
+  #cutShort(): void {
+    const { pg } = this;
+    if (pg.cloneUntil !== undefined) pg.debris = true;
+    if (pg.initUntil !== undefined) {
+      pg.debris = pg.initUntil % 3 === 0;
+      pg.systemIdentifier = pg.initUntil % 3 === 1 ? '7199999999999999999' : undefined;
+    }
+    pg.cloneUntil = undefined;
+    pg.initUntil = undefined;
   }
 }

@@ -209,7 +209,8 @@ function eventFacts(name: string): Snapshot['event'] {
 function withHosts(unit: SimUnit, now: number): Snapshot['services'] {
   const { patroni } = unit.services;
   if (patroni === undefined) return unit.services;
-  const hosts = { startedWith: unit.noted, learnt: unit.learnt(now) };
+  const { configured: startedWith, noted } = unit;
+  const hosts = { startedWith, noted, learnt: unit.learnt(now) };
   return { ...unit.services, patroni: { ...patroni, ...hosts } };
 }
 

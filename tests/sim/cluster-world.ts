@@ -82,8 +82,10 @@ export class ClusterWorld {
       const fresh = {
         running: false,
         wantedUp: false,
+        once: false,
         loaded: undefined,
         startedWith: [],
+        noted: [],
         learnt: [],
       };
       const spec = serviceSpec(name, snapshot);
@@ -177,16 +179,13 @@ export class ClusterWorld {
   }
 
   /** PostgreSQL is created: the one thing that must never happen twice. */
-  initialised(unit: SimUnit, identifier: string): void {
-    const present = this.units.some(
-      ({ life, pg }) => life !== 'gone' && pg.systemIdentifier !== undefined,
-    );
+  begins(unit: SimUnit): void {
+    const present = this.units.some(({ life, pg }) => life !== 'gone' && pg.whole);
     this.note(`${unit.name} runs initdb`);
     if (present) this.violation(`${unit.name} runs initdb although another unit holds data`);
     if (this.app['system-identifier'] !== undefined) {
       this.violation(`${unit.name} runs initdb although there was a database before`);
     }
-    this.identifiers.add(identifier);
   }
 
   /** A switchover to the standby that has confirmed everything, if there is one. */
@@ -303,10 +302,16 @@ export class ClusterWorld {
     const stage = name === 'stop' || name === 'remove' ? name : '';
     const said = [this.leader === unit, this.app, this.appSecret !== undefined, unit.certified];
     const heard = [[...unit.heard], unit.heardApp, unit.own, staying, stage, unit.life];
-    const { systemIdentifier, debris, cloneUntil } = unit.pg;
-    const rest = debris || cloneUntil !== undefined;
+    const { systemIdentifier, debris, cloneUntil, initUntil } = unit.pg;
+    const rest = debris || cloneUntil !== undefined || initUntil !== undefined;
     const disk = [unit.filesVersion, systemIdentifier, rest, unit.etcdDirectory];
-    const runs = [unit.services, unit.supervised, unit.noted, unit.learnt(this.now)];
+    const runs = [
+      unit.services,
+      unit.supervised,
+      unit.configured,
+      unit.noted,
+      unit.learnt(this.now),
+    ];
     return JSON.stringify([said, heard, disk, runs, unit.view?.world]);
   }
 

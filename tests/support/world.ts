@@ -74,6 +74,8 @@ export class UnitWorld {
   data: Snapshot['data'] = { systemIdentifier: undefined, debris: false, etcdMember: false };
   left = false;
   removed = false;
+  /** Patroni has begun to make the first database, and not said that it has. */
+  founding = false;
   /** Generation that the agent has reached. */
   generation = 0;
   dynamic: Record<string, unknown> = {};
@@ -121,7 +123,7 @@ export class UnitWorld {
     const { layout } = this.snapshot();
     if (this.supervised) {
       for (const [name, service] of Object.entries(this.services)) {
-        this.services[name] = { ...service, running: service.wantedUp };
+        this.services[name] = { ...service, running: service.running || service.wantedUp };
       }
     }
     const etcd = this.services['etcd']?.running && this.files[layout.etcdConfig];
@@ -214,7 +216,8 @@ export class UnitWorld {
       cluster:
         founded || this.elsewhere !== undefined
           ? known({
-              initialized,
+              initialized: this.founding ? undefined : initialized,
+              founding: this.founding,
               members: [...(this.elsewhere?.members ?? []), ...this.#self()],
               dynamic: this.dynamic,
               paused: false,
@@ -270,7 +273,7 @@ export class UnitWorld {
   #noted(): Partial<ServiceFacts> {
     const text = this.files[this.snapshot().layout.patroniConfig];
     if (text === undefined) return {};
-    return { loaded: digestOf(text), startedWith: etcdHostsOf(text) };
+    return { loaded: digestOf(text), startedWith: etcdHostsOf(text), noted: [] };
   }
 
   /** What each step does to this object. */
@@ -305,15 +308,22 @@ export class UnitWorld {
         this.copies = [revision];
       },
       'define-service': ({ name, spec }) => {
-        const down = { running: false, wantedUp: false, loaded: undefined };
-        const fresh = { ...down, startedWith: [], learnt: [] };
+        const down = { running: false, wantedUp: false, once: false, loaded: undefined };
+        const fresh = { ...down, startedWith: [], noted: [], learnt: [] };
         this.services[name] = { ...fresh, ...this.services[name], spec };
       },
       'start-supervisor': () => {
         this.supervised = true;
       },
-      'start-service': ({ name }) =>
-        this.#service(name, { wantedUp: true, ...(name === 'patroni' ? this.#noted() : {}) }),
+      'start-service': ({ name, once }) => {
+        const state = once ? { once, running: this.supervised } : { wantedUp: true, once: false };
+        if (once && this.services[name]?.once) this.founding = false;
+        this.#service(name, { ...state, ...(name === 'patroni' ? this.#noted() : {}) });
+      },
+      'keep-service': ({ name }) => this.#service(name, { wantedUp: true, once: false }),
+      'set-data-aside': () => {
+        this.data = { ...this.data, systemIdentifier: undefined, debris: false };
+      },
       'stop-service': ({ name }) => this.#service(name, { wantedUp: false, running: false }),
       'reload-service': ({ name, digest }) => this.#service(name, { loaded: digest }),
       'restart-service': ({ name }) => this.#service(name, this.#noted()),

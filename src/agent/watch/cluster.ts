@@ -29,7 +29,7 @@ export function watchCluster(facts: Facts, clients: Clients, log: Log): ClusterW
   let changedAt = Date.now();
   let configAt = 0;
   const steady = new Steady();
-  let slow: { dynamic: Record<string, unknown>; initialized: string | undefined } | undefined;
+  let slow: (Initialization & { dynamic: Record<string, unknown> }) | undefined;
 
   const observe = async (): Promise<Observed<ClusterView>> => {
     const desired = clients.desired;
@@ -44,7 +44,9 @@ export function watchCluster(facts: Facts, clients: Clients, log: Log): ClusterW
           .patroni()
           .config()
           .catch(() => slow?.dynamic ?? {}),
-        initialized: await initialized(clients, desired).catch(() => slow?.initialized),
+        ...(await initialization(clients, desired).catch(() => ({
+          initialized: slow?.initialized,
+        }))),
       };
       configAt = Date.now();
     }
@@ -110,7 +112,7 @@ async function beforePatroni(
   if (alive) return unknown(reason);
   const value = keys.find(({ key }) => key === `${prefix}initialize`)?.value;
   return known({
-    initialized: value || undefined,
+    ...readInitialization(value),
     members: [],
     dynamic: {},
     paused: false,
@@ -118,10 +120,17 @@ async function beforePatroni(
   });
 }
 
-async function initialized(clients: Clients, desired: Desired): Promise<string | undefined> {
+type Initialization = Pick<ClusterView, 'initialized' | 'founding'>;
+
+async function initialization(clients: Clients, desired: Desired): Promise<Initialization> {
   const entry = await clients.etcd().get(`${dcsPrefix(desired)}initialize`);
-  // Patroni writes an empty value while the first member is still running initdb.
-  return entry?.value || undefined;
+  return readInitialization(entry?.value);
+}
+
+/** Patroni writes an empty value before it runs initdb, and the identifier when all is done. */
+function readInitialization(value: string | undefined): Initialization {
+  if (value === '') return { initialized: undefined, founding: true };
+  return { initialized: value };
 }
 
 /** Where Patroni keeps its keys: `/db/postgresql/`. */

@@ -1,6 +1,7 @@
 /** Steps on the unit's machine: packages, directories, files and the agent's own copy. */
 import { chmod, chown, cp, link, mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { endProcessesOn } from '../../../lib/machine/processes.ts';
 import { writeAtomic } from '../../../lib/std/files.ts';
 import { directoryWishes } from '../model/directories.ts';
 import type { Snapshot } from '../model/snapshot.ts';
@@ -71,6 +72,8 @@ export const machineSteps: Families<MachineSteps> = {
     priority: 38,
     destructive: true,
     async apply({ path }, { world }) {
+      // What goes on writing there would write into what comes after.
+      await endProcessesOn(path);
       // One of each is kept: enough to look at, not enough to fill a disk.
       for (const directory of [path, world().layout.wal]) {
         if (directory === undefined) continue;

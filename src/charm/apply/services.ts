@@ -4,15 +4,18 @@ import { poll } from '../../../lib/std/clock.ts';
 import { digestOf } from '../../../lib/std/digest.ts';
 import { OperatorError } from '../../../lib/std/errors.ts';
 import { readIfExists } from '../../../lib/std/files.ts';
-import { etcdHostsOf } from '../model/patroni-config.ts';
+import type { Snapshot } from '../model/snapshot.ts';
 import { agentClient } from '../workload/agent.ts';
-import { loadedFile, startedWithFile, unitServices } from '../workload/services.ts';
+import { learntFile, loadedFile, pidFile, unitServices } from '../workload/services.ts';
+import { withEtcd } from './etcd.ts';
+import { beginRound } from './patroni-round.ts';
 import type { Families, Tools } from './tools.ts';
 
 type ServiceSteps =
   | 'define-service'
   | 'start-supervisor'
   | 'start-service'
+  | 'keep-service'
   | 'stop-service'
   | 'reload-service'
   | 'restart-service'
@@ -52,8 +55,21 @@ export const serviceSteps: Families<ServiceSteps> = {
   'start-service': {
     lane: ({ name }) => `service ${name}`,
     priority: 50,
-    async apply({ name }, tools) {
+    async apply({ name, once }, tools) {
       await note(tools, name);
+      const services = adapter(tools);
+      if (once !== true) await services.up(name);
+      else {
+        if (tools.world().services[name]?.once === true) await forgetFounding(tools.world());
+        await services.once(name);
+      }
+      return undefined;
+    },
+  },
+  'keep-service': {
+    lane: ({ name }) => `service ${name}`,
+    priority: 50,
+    async apply({ name }, tools) {
       await adapter(tools).up(name);
       return undefined;
     },
@@ -79,6 +95,7 @@ export const serviceSteps: Families<ServiceSteps> = {
     async apply({ name, digest }, tools) {
       await adapter(tools).hangup(name);
       await writeFile(loadedFile(tools.world().layout, name), digest);
+      if (name === 'patroni') await beginRound(tools.world());
       return undefined;
     },
   },
@@ -95,7 +112,9 @@ export const serviceSteps: Families<ServiceSteps> = {
     lane: 'service patroni',
     priority: 50,
     async apply({ hosts }, { world }) {
-      await writeFile(startedWithFile(world().layout, 'patroni'), hosts.join('\n'));
+      const { layout } = world();
+      const pid = (await readIfExists(pidFile(layout, 'patroni'))) ?? '';
+      await writeFile(learntFile(layout), [pid.trim(), ...hosts].join('\n'));
       return undefined;
     },
   },
@@ -132,6 +151,20 @@ export const serviceSteps: Families<ServiceSteps> = {
   },
 };
 
+/**
+ * Takes back Patroni's word that it makes the first database, which a run that was cut short has
+ * left. With it there a second would wait for the first for good.
+ */
+async function forgetFounding(world: Snapshot): Promise<void> {
+  const key = `/db/${world.app}/initialize`;
+  await withEtcd(world, async (etcd) => {
+    const entry = await etcd.get(key);
+    // Somebody's identifier by now: that there is no database is no longer true.
+    if (entry?.value !== '') return;
+    await etcd.txn([{ key, modRevision: entry.modRevision }], [{ delete: key }]);
+  });
+}
+
 /** What a service reads when it starts is what lies there now. */
 async function note(tools: Tools, name: string): Promise<void> {
   const { layout } = tools.world();
@@ -145,8 +178,6 @@ async function note(tools: Tools, name: string): Promise<void> {
   const config = file === undefined ? undefined : await readIfExists(file);
   if (config === undefined) return;
   await writeFile(loadedFile(layout, name), digestOf(config));
-  if (name !== 'patroni') return;
-  await writeFile(startedWithFile(layout, name), etcdHostsOf(config).join('\n'));
 }
 
 function adapter({ context, world }: Tools) {

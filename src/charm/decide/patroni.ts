@@ -4,13 +4,7 @@
  * touched.
  */
 import { digestOf } from '../../../lib/std/digest.ts';
-import {
-  clientUrl,
-  etcdFacts,
-  hasMajority,
-  isPublished,
-  systemIdentifier,
-} from '../model/etcd-facts.ts';
+import { etcdFacts, hasMajority, systemIdentifier } from '../model/etcd-facts.ts';
 import { patroniConfig } from '../model/patroni-config.ts';
 import { probe, type ServiceFacts, type Snapshot } from '../model/snapshot.ts';
 import {
@@ -24,6 +18,7 @@ import {
 import { accessRules, hbaLines, peerNetworks } from './access.ts';
 import { archiver } from './backup.ts';
 import { fileStep } from './file.ts';
+import { founds, mayFound, mustAskFirst, unfinished } from './founding.ts';
 import { hasCertificate } from './identity.ts';
 import { directoryAccess } from './ldap.ts';
 import { validOptions } from './options.ts';
@@ -45,7 +40,8 @@ export const patroni: Decider = (world) => {
   if (service === undefined) return write;
   if (service.running) {
     const inForce = text ?? written ?? '';
-    const renewed = followEtcd(world, service);
+    if (isStuckClone(world)) return [...write, giveUpClone];
+    const renewed = [...keep(world, service), ...followEtcd(world, service)];
     const restarts = renewed.some(
       (each) => each.type === 'step' && each.kind === 'restart-service',
     );
@@ -53,6 +49,28 @@ export const patroni: Decider = (world) => {
   }
   return [...write, ...publishHosts(world, service), ...start(world, service.wantedUp)];
 };
+
+const giveUpClone = step('stop-service', { name: 'patroni' }, 'its clone was cut short');
+
+/**
+ * A Patroni that was killed while it cloned finds what is left, and neither goes on nor begins
+ * again: it says that it is stopped for as long as nobody helps.
+ */
+function isStuckClone(world: Snapshot): boolean {
+  const cluster = probe(world, 'cluster');
+  if (!world.data.debris || !cluster.known || isRestoring(world)) return false;
+  if (cluster.value.initialized === undefined) return false;
+  const self = cluster.value.members.find(({ name }) => name === world.unit.member);
+  return self?.state === 'stopped';
+}
+
+/** What was started for a single run has made the database: from now on it is to run. */
+function keep(world: Snapshot, { wantedUp }: ServiceFacts): Decision[] {
+  const cluster = probe(world, 'cluster');
+  const isMade = cluster.known && cluster.value.initialized !== undefined;
+  if (wantedUp || !isMade || isRestoring(world)) return [];
+  return [step('keep-service', { name: 'patroni' }, 'the database has been made')];
+}
 
 /** The leader makes it known which database this application is; it stays that for good. */
 export const systemIdentity: Decider = (world) => {
@@ -74,7 +92,7 @@ export function wantedConfig(world: Snapshot): string | undefined {
     etcdEndpoints: facts.endpoints,
     clientHba: [...directoryAccess(world), ...hbaLines(accessRules(world))],
     peerNetworks: peerNetworks(world),
-    founds: systemIdentifier(world) === undefined && mayFound(world),
+    founds: mayFound(world),
     archiveCommand: archiver(world),
     preload: preloadLibraries(world, options),
   });
@@ -87,14 +105,16 @@ export function wantedConfig(world: Snapshot): string | undefined {
  */
 function followEtcd(world: Snapshot, service: ServiceFacts): Decision[] {
   const endpoints = etcdFacts(world)?.endpoints ?? [];
-  const { startedWith, learnt } = service;
-  // Noted, because it is seen by the age of a file that is soon written anew for another reason.
-  if (learnt.length > 0) {
-    const hosts = [...startedWith, ...learnt];
-    return [step('note-etcd-hosts', { hosts }, 'Patroni has asked etcd for its members since')];
+  const { startedWith, noted, learnt } = service;
+  // Noted, because it is seen by the age of a file that is soon written anew for another reason;
+  // and of what is no member any more it does not hear again.
+  const heard = [...noted.filter((url) => endpoints.includes(url)), ...learnt];
+  if (heard.length !== noted.length || learnt.length > 0) {
+    const why = 'Patroni asks etcd for its members from time to time';
+    return [step('note-etcd-hosts', { hosts: heard }, why)];
   }
   const publish = publishHosts(world, service);
-  const known = endpoints.filter((url) => startedWith.includes(url));
+  const known = endpoints.filter((url) => [...startedWith, ...noted].includes(url));
   if (startedWith.length === 0 || known.length === endpoints.length) return publish;
   const cluster = probe(world, 'cluster');
   const self = cluster.known
@@ -112,8 +132,8 @@ function followEtcd(world: Snapshot, service: ServiceFacts): Decision[] {
 }
 
 /** Also while Patroni is just starting anew: no later event may come of itself. */
-function publishHosts({ peers }: Snapshot, { startedWith }: ServiceFacts): Decision[] {
-  const hosts = startedWith.join(',');
+function publishHosts({ peers }: Snapshot, { startedWith, noted }: ServiceFacts): Decision[] {
+  const hosts = [...startedWith, ...noted].join(',');
   if (hosts === '' || peers.own['etcd-hosts'] === hosts) return [];
   const data = { 'etcd-hosts': hosts };
   return [step('peer-set', { scope: 'unit', data }, 'the leader waits for it')];
@@ -128,12 +148,14 @@ function reload(loaded: string | undefined, text: string): Decision[] {
 function start(world: Snapshot, wantedUp: boolean): Decision[] {
   if (isRestoring(world)) return [maintenance('restoring', 'restoring backup')];
   if (world.data.beforeRestore === true) return holdDown(world, wantedUp);
-  const obstacle = obstacleToStart(world);
+  const obstacle = unfinished(world) ?? obstacleToStart(world);
   if (obstacle !== undefined) return [obstacle];
   if (wantedUp) return [];
   // Stopped on purpose, and perhaps for a restore: only the agent knows whether one is at work.
   if (!world.agent.known && world.data.systemIdentifier !== undefined) return [];
-  return [step('start-service', { name: 'patroni' }, 'the unit can hold its member')];
+  const once = founds(world);
+  const why = once ? 'it makes the database' : 'the unit can hold its member';
+  return [step('start-service', { name: 'patroni', ...(once ? { once } : {}) }, why)];
 }
 
 /**
@@ -145,6 +167,12 @@ function holdDown(world: Snapshot, wantedUp: boolean): Decision[] {
   const stop =
     wantedUp && !world.supervised ? [step('stop-service', { name: 'patroni' }, why)] : [];
   return [...stop, maintenance('restoring', 'restoring backup')];
+}
+
+function obstacleToFound(world: Snapshot): Decision | undefined {
+  if (!mayFound(world)) return waiting('no-cluster', 'waiting for the first primary');
+  if (mustAskFirst(world)) return waiting('cluster-unknown', 'waiting for etcd to answer');
+  return undefined;
 }
 
 /** The agents stop and start members themselves while they restore. */
@@ -160,8 +188,7 @@ function obstacleToStart(world: Snapshot): Decision | undefined {
   const cluster = probe(world, 'cluster');
   const initialized = (cluster.known ? cluster.value.initialized : undefined) ?? ours;
   if (data.systemIdentifier !== undefined) {
-    if (initialized === undefined && mayFound(world)) return undefined;
-    if (initialized === undefined) return waiting('no-cluster', 'waiting for the first primary');
+    if (initialized === undefined) return obstacleToFound(world);
     if (data.systemIdentifier === initialized) return undefined;
     return blocked(
       'foreign-data',
@@ -169,9 +196,7 @@ function obstacleToStart(world: Snapshot): Decision | undefined {
         'storage, or attach an empty one',
     );
   }
-  if (initialized === undefined) {
-    return mayFound(world) ? undefined : waiting('no-cluster', 'waiting for the first primary');
-  }
+  if (initialized === undefined) return obstacleToFound(world);
   // Also before there is an agent to ask: with the supervisor a Patroni comes up that was to run,
   // and what it finds here it neither clones over nor removes.
   if (data.debris && layout.data !== undefined && (cluster.known || !world.supervised)) {
@@ -181,14 +206,4 @@ function obstacleToStart(world: Snapshot): Decision | undefined {
   if (!cluster.known)
     return waiting('cluster-unknown', `cannot ask the cluster: ${cluster.reason}`);
   return undefined;
-}
-
-/**
- * Whose etcd is the only one that is published founds the database beside it, also when another
- * leads by then: Patroni's own key in that etcd lets no second one do it.
- */
-function mayFound(world: Snapshot): boolean {
-  const endpoints = etcdFacts(world)?.endpoints ?? [];
-  const own = world.unit.address === undefined ? undefined : clientUrl(world.unit.address);
-  return endpoints.length === 1 && endpoints[0] === own && isPublished(world);
 }

@@ -128,15 +128,7 @@ export function patroniConfig(world: Snapshot, input: PatroniInput): string | un
       cert: tls.cert,
       key: tls.key,
     },
-    bootstrap: {
-      ...(input.founds ? { dcs: dynamicConfig(world, input.options) } : {}),
-      initdb: [
-        { encoding: 'UTF8' },
-        { locale: 'C.UTF-8' },
-        'data-checksums',
-        { waldir: layout.wal },
-      ],
-    },
+    ...(input.founds ? { bootstrap: bootstrap(world, input.options, layout.wal) } : {}),
     postgresql: {
       listen: `${unique([unit.address, unit.clientAddress]).join(',')}:${PORTS.postgres}`,
       connect_address: at(PORTS.postgres),
@@ -186,6 +178,12 @@ const AUDIT = {
   'pgaudit.log_client': 'off',
   'pgaudit.log_parameter': 'off',
 };
+
+/** Without this section Patroni never makes a database, whatever etcd has lost. */
+function bootstrap(world: Snapshot, options: Options, waldir: string) {
+  const initdb = [{ encoding: 'UTF8' }, { locale: 'C.UTF-8' }, 'data-checksums', { waldir }];
+  return { dcs: dynamicConfig(world, options), initdb };
+}
 
 /** PostgreSQL reads these again when it reloads. */
 function tlsParameters(world: Snapshot): Record<string, string> {

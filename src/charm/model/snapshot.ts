@@ -216,13 +216,17 @@ export interface MonitoringFiles {
 export interface ServiceFacts {
   readonly running: boolean;
   readonly wantedUp: boolean;
+  /** It was last started for one run only. */
+  readonly once: boolean;
   /** What it was defined to run. */
   readonly spec: ServiceSpec | undefined;
   /** Digest of the configuration that the running process has read, as far as hooks know. */
   readonly loaded: string | undefined;
-  /** Client URLs of etcd that were in its configuration when a hook last started it, or learnt. */
+  /** Client URLs of etcd that it was started with, or is about to be. */
   readonly startedWith: readonly string[];
-  /** Those that it must have heard of meanwhile, and no hook has noted yet. */
+  /** Those that it has heard of meanwhile, as hooks have noted. */
+  readonly noted: readonly string[];
+  /** Those that it must have heard of and no hook has noted yet. */
   readonly learnt: readonly string[];
 }
 
@@ -236,6 +240,10 @@ export interface ServiceSpec {
   readonly directory?: string;
   /** The service waits until this file exists. */
   readonly requires?: string;
+  /** A file that it reads; `read` beside its pid is what lay there when it was started. */
+  readonly reads?: string;
+  /** What an earlier run of it may have left at work on this path is killed before the start. */
+  readonly orphans?: { readonly programs: readonly string[]; readonly path: string };
   /** What of its output is `***` in the log: an extended regular expression. */
   readonly conceal?: string;
 }

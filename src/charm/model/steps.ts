@@ -52,7 +52,10 @@ export interface Steps {
   'install-agent': { revision: string };
   'define-service': { name: ServiceName; spec: ServiceSpec };
   'start-supervisor': Record<string, never>;
-  'start-service': { name: ServiceName };
+  /** `once`: it is not started again when it ends, also not after a restart of the machine. */
+  'start-service': { name: ServiceName; once?: boolean };
+  /** What runs once only shall run on. */
+  'keep-service': { name: ServiceName };
   'stop-service': { name: ServiceName };
   'reload-service': { name: ServiceName; digest: string };
   /** Voters that the running Patroni knows by now, beside those it was started with. */

@@ -53,6 +53,8 @@ export type Role = 'primary' | 'sync-standby' | 'replica' | 'standby-leader';
 export interface ClusterView {
   /** PostgreSQL's system identifier from the DCS; undefined before the first bootstrap. */
   initialized: string | undefined;
+  /** A first primary has begun to be made, and was not finished. */
+  founding?: boolean;
   members: ClusterMember[];
   /** Dynamic configuration as Patroni holds it (`/config`). */
   dynamic: Record<string, unknown>;

@@ -5,7 +5,7 @@ import { readIfExists } from '../../../lib/std/files.ts';
 import type { Layout } from '../model/layout.ts';
 import { etcdHostsOf } from '../model/patroni-config.ts';
 import type { ServiceFacts, Snapshot } from '../model/snapshot.ts';
-import { loadedFile, startedWithFile, unitServices } from '../workload/services.ts';
+import { learntFile, loadedFile, pidFile, readFileOf, unitServices } from '../workload/services.ts';
 
 export async function observeServices(
   layout: Layout,
@@ -14,20 +14,40 @@ export async function observeServices(
   const services = unitServices(layout, context);
   const [states, supervised] = await Promise.all([services.list(), services.supervised()]);
   const facts = await Promise.all(
-    Object.entries(states).map(async ([name, { running, wantedUp, spec }]) => {
-      const [loaded, noted, learnt] = await Promise.all([
-        readIfExists(loadedFile(layout, name)),
-        readIfExists(startedWithFile(layout, name)),
-        name === 'patroni' ? learntHosts(layout.patroniConfig) : [],
-      ]);
-      const startedWith = (noted ?? '').split('\n').filter((url) => url !== '');
-      const fresh = startedWith.length === 0 ? [] : learnt;
-      const news = fresh.filter((url) => !startedWith.includes(url));
-      const facts = { running, wantedUp, spec, loaded, startedWith, learnt: running ? news : [] };
-      return [name, facts] as [string, ServiceFacts];
+    Object.entries(states).map(async ([name, state]) => {
+      const { running, wantedUp, once, spec } = state;
+      const loaded = await readIfExists(loadedFile(layout, name));
+      const hosts = name === 'patroni' ? await etcdHosts(layout, running) : NO_HOSTS;
+      return [name, { running, wantedUp, once, spec, loaded, ...hosts }] as [string, ServiceFacts];
     }),
   );
   return { services: Object.fromEntries(facts), supervised };
+}
+
+const NO_HOSTS = { startedWith: [], noted: [], learnt: [] };
+
+/** Nothing while Patroni was never started. */
+async function etcdHosts(
+  layout: Layout,
+  running: boolean,
+): Promise<Pick<ServiceFacts, 'startedWith' | 'noted' | 'learnt'>> {
+  const [read, pid, notes, config] = await Promise.all([
+    readIfExists(readFileOf(layout, 'patroni')),
+    readIfExists(pidFile(layout, 'patroni')),
+    readIfExists(learntFile(layout)),
+    readIfExists(layout.patroniConfig),
+  ]);
+  if (read === undefined || config === undefined) return NO_HOSTS;
+  const hosts = etcdHostsOf(config);
+  if (!running) return { startedWith: hosts, noted: [], learnt: [] };
+  const startedWith = etcdHostsOf(read);
+  // What another process had learnt this one does not know.
+  const [process, ...urls] = (notes ?? '').split('\n');
+  const noted = process === pid?.trim() ? urls : [];
+  const written = await stat(layout.patroniConfig);
+  const isOld = Date.now() - written.mtimeMs >= LEARNT_AFTER_MS;
+  const isNews = (url: string) => ![...startedWith, ...noted].includes(url);
+  return { startedWith, noted, learnt: isOld ? hosts.filter(isNews) : [] };
 }
 
 /**
@@ -35,10 +55,3 @@ export async function observeServices(
  * Until then it counts as knowing only what it was started with, and starts anew before that goes.
  */
 const LEARNT_AFTER_MS = 330_000;
-
-/** Voters that a running Patroni has heard of since they became its configuration. */
-async function learntHosts(config: string): Promise<string[]> {
-  const written = await stat(config).catch(() => undefined);
-  if (written === undefined || Date.now() - written.mtimeMs < LEARNT_AFTER_MS) return [];
-  return etcdHostsOf((await readIfExists(config)) ?? '{"etcd3":{"hosts":[]}}');
-}

@@ -13,7 +13,17 @@ export function loadedFile(layout: Layout, service: string): string {
   return `${layout.service}/${service}/loaded`;
 }
 
-/** Where a hook notes the etcd that a service was started with, one client URL a line. */
-export function startedWithFile(layout: Layout, service: string): string {
-  return `${layout.service}/${service}/started-with`;
+/** The configuration that lay there when the running service was started. */
+export function readFileOf(layout: Layout, service: string): string {
+  return `${layout.service}/${service}/read`;
+}
+
+/** Names the process that runs, or ran last. */
+export function pidFile(layout: Layout, service: string): string {
+  return `${layout.service}/${service}/pid`;
+}
+
+/** Where a hook notes the voters that Patroni has learnt of: its pid, then a client URL a line. */
+export function learntFile(layout: Layout): string {
+  return `${layout.service}/patroni/learnt`;
 }

@@ -199,8 +199,11 @@ describe('a Patroni that was started with other voters', () => {
     const service = { ...world.services['patroni'], learnt: [OTHER] } as ServiceFacts;
     const heard = { ...world, services: { ...world.services, patroni: service } };
     const [step] = patroni(heard).filter((each) => each.type === 'step');
-    const hosts = [clientUrl('10.0.0.11'), OTHER];
-    assert.deepEqual([step?.kind, step?.args], ['note-etcd-hosts', { hosts }]);
+    assert.deepEqual([step?.kind, step?.args], ['note-etcd-hosts', { hosts: [OTHER] }]);
+    const noted = { ...service, noted: [OTHER, clientUrl('10.0.0.19')], learnt: [] };
+    const later = { ...world, services: { ...world.services, patroni: noted } };
+    const [next] = patroni(later).filter((each) => each.type === 'step');
+    assert.deepEqual(next?.args, { hosts: [OTHER] });
   });
 
   test('gives up the rest of a clone with an orderly end', async () => {
