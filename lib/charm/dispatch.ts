@@ -6,6 +6,7 @@ import { type HookContext, parseHookContext } from '../contract/context.ts';
 import { connectHooks } from '../hooks/connect.ts';
 import type { Hooks } from '../hooks/hooks.ts';
 import { messageOf, OperatorError } from '../std/errors.ts';
+import { collectSpans, traced } from '../std/trace.ts';
 import type { AnyAction } from './action.ts';
 import { type Decider, isStep, statusOf } from './decision.ts';
 import { type Outcome, order, reconcile, type StepTable } from './reconcile.ts';
@@ -19,6 +20,8 @@ export interface Charm<World, Steps, Tools> {
   actions: readonly AnyAction<World, Steps>[];
   /** Events after which nothing of the unit is left to observe or to say (default: remove). */
   lastEvents?: readonly string[];
+  /** Directory in which spans are kept for whoever sends them; left out: nothing is traced. */
+  traces?(context: HookContext): string;
   /** Called when the status has been written; `failed` lanes may want to be woken for a retry. */
   settled?(outcome: Outcome<World, Steps>, tools: Tools): Promise<void>;
 }
@@ -29,6 +32,29 @@ export async function dispatch<World, Steps, Tools>(
   env: Record<string, string | undefined> = process.env,
 ): Promise<number> {
   const context = parseHookContext(env);
+  const directory = charm.traces?.(context);
+  if (directory === undefined) return connectAndRun(charm, context, env);
+  const stop = collectSpans({
+    'service.name': `${context.app}-charm`,
+    juju_model: context.model.name,
+    juju_model_uuid: context.model.uuid,
+    juju_application: context.app,
+    juju_unit: context.unit,
+  });
+  try {
+    return await traced(context.name, {}, () => connectAndRun(charm, context, env));
+  } finally {
+    const trace = stop();
+    const { keepTrace } = await import('../std/trace-buffer.ts');
+    await keepTrace(directory, trace);
+  }
+}
+
+async function connectAndRun<World, Steps, Tools>(
+  charm: Charm<World, Steps, Tools>,
+  context: HookContext,
+  env: Record<string, string | undefined>,
+): Promise<number> {
   const hooks = await connectHooks(env);
   try {
     await runEvent(charm, { hooks, context });
@@ -96,7 +122,8 @@ async function runAction<World, Steps, Tools>(
     const results = { ...answer.results };
     for (const step of order(answer.steps.filter(isStep), charm.steps)) {
       await hooks.log('INFO', `${String(step.kind)}: ${step.why}`);
-      Object.assign(results, await charm.steps[step.kind].apply(step.args, tools));
+      const apply = () => charm.steps[step.kind].apply(step.args, tools);
+      Object.assign(results, await traced(String(step.kind), { why: step.why }, apply));
     }
     if (Object.keys(results).length > 0) await hooks.actionSet(results);
   } catch (error) {

@@ -5,6 +5,7 @@
  * marked destructive is observed and decided again immediately before it is carried out.
  */
 import { messageOf, OperatorError } from '../std/errors.ts';
+import { traced } from '../std/trace.ts';
 import {
   blocked,
   type Decider,
@@ -64,7 +65,8 @@ export async function reconcile<World, Steps, Tools>(
 ): Promise<Outcome<World, Steps>> {
   const progress: Progress<Steps> = { applied: [], failed: [], results: {}, stopped: new Set() };
   const { applied, failed, results } = progress;
-  let world = await charm.observe();
+  const observe = () => traced('observe', {}, () => charm.observe());
+  let world = await observe();
   let decisions = decide(charm.deciders, world);
 
   for (let round = 0; round < MAX_ROUNDS; round++) {
@@ -76,7 +78,7 @@ export async function reconcile<World, Steps, Tools>(
     const before = applied.length;
     await applyPlan(charm, plan, progress);
     if (applied.length === before) break;
-    world = await charm.observe();
+    world = await observe();
     decisions = decide(charm.deciders, world);
   }
   const said = decisions.filter((decision): decision is Finding => decision.type === 'finding');
@@ -110,8 +112,12 @@ async function applyPlan<World, Steps, Tools>(
     if (stopped.has(lane)) continue;
     charm.onStep?.(step);
     try {
-      if (family.destructive && !(await stillWanted(charm, step))) continue;
-      Object.assign(results, await family.apply(step.args, charm.tools));
+      const { kind, why } = step;
+      if (family.destructive && !(await traced('confirm', {}, () => stillWanted(charm, step)))) {
+        continue;
+      }
+      const apply = () => family.apply(step.args, charm.tools);
+      Object.assign(results, await traced(String(kind), { why }, apply));
       applied.push(step);
     } catch (error) {
       stopped.add(lane);

@@ -6,6 +6,7 @@
 import { parsePortRange } from '../contract/ports.ts';
 import { buildWords, type ToolCalls, type ToolName } from '../contract/tools/catalogue.ts';
 import { OperatorError } from '../std/errors.ts';
+import { traced } from '../std/trace.ts';
 import type { Databag, Hooks, NetworkInfo, SecretInfo, SecretOptions } from './hooks.ts';
 import type { ToolAnswer, Transport } from './transport.ts';
 
@@ -40,9 +41,12 @@ class Tools {
   }
 
   async words(tool: string, words: readonly string[], stdin?: string): Promise<string> {
-    const answer = await this.transport.call(tool, words, stdin);
-    if (answer.code === 0) return answer.stdout;
-    throw toolFailed(tool, answer);
+    // Its words stay out of the trace: content of databags and secrets is among them.
+    return traced(tool, {}, async () => {
+      const answer = await this.transport.call(tool, words, stdin);
+      if (answer.code === 0) return answer.stdout;
+      throw toolFailed(tool, answer);
+    });
   }
 
   /** The JSON that a tool prints. */
@@ -58,10 +62,12 @@ class Tools {
     call: ToolCalls[Name],
   ): Promise<T | undefined> {
     const words = ['--format', 'json', ...buildWords(tool, call)];
-    const answer = await this.transport.call(tool, words);
-    if (answer.code === 0) return JSON.parse(answer.stdout) as T;
-    if (none.test(answer.stderr)) return undefined;
-    throw toolFailed(tool, answer);
+    return traced(tool, {}, async () => {
+      const answer = await this.transport.call(tool, words);
+      if (answer.code === 0) return JSON.parse(answer.stdout) as T;
+      if (none.test(answer.stderr)) return undefined;
+      throw toolFailed(tool, answer);
+    });
   }
 }
 

@@ -2,7 +2,9 @@
  * Runs an external command: always with a timeout, never through a shell, never with a secret in
  * its arguments (they are visible to every user of the machine; use `input` or a file).
  */
+import { basename } from 'node:path';
 import { OperatorError } from '../std/errors.ts';
+import { traced } from '../std/trace.ts';
 
 export interface RunOptions {
   timeoutMs: number;
@@ -25,7 +27,15 @@ export interface RunResult {
 }
 
 /** @throws OperatorError `command-failed` or `command-missing`, with the last line of stderr */
-export async function run(
+export function run(
+  file: string,
+  args: readonly string[],
+  options: RunOptions,
+): Promise<RunResult> {
+  return traced(basename(file), {}, () => execute(file, args, options));
+}
+
+async function execute(
   file: string,
   args: readonly string[],
   options: RunOptions,

@@ -28,6 +28,7 @@ import { peerRoutes } from './server/peer-api.ts';
 import { RepositoryInfo } from './server/repository-info.ts';
 import { Settings } from './settings.ts';
 import { keepSyncRecord } from './sync-record.ts';
+import { TraceSender } from './traces.ts';
 import { Moments } from './wake/moments.ts';
 import { Waker } from './wake/waker.ts';
 import { createWatches, type Watches } from './watches.ts';
@@ -68,6 +69,7 @@ export class Agent {
   readonly #store: WorkStore;
   readonly #engine: WorkEngine;
   readonly #jobs: Jobs;
+  readonly #traces: TraceSender;
   readonly #servers: Record<'local' | 'peer' | 'metrics' | 'backup', Listening>;
   #certificates: NodeJS.Timeout | undefined;
   #leadershipMovedAt = 0;
@@ -102,6 +104,7 @@ export class Agent {
       log,
       changed: () => facts.set('jobs', facts.now.jobs + 1),
     });
+    this.#traces = new TraceSender(() => this.#settings.current?.tracing, log);
     this.#servers = this.#createServers();
     facts.onChange((subject) => this.#changed(subject));
   }
@@ -169,6 +172,7 @@ export class Agent {
     this.#syncRecord.start();
     this.#directory.configure(desired);
     this.#engine.loop.start();
+    this.#traces.loop.start();
   }
 
   /** Adapters and the peers' server, with the certificates as they are now. */

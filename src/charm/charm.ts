@@ -48,9 +48,12 @@ import { agentRevision, residents, services } from './decide/services.ts';
 import { status } from './decide/status.ts';
 import { systemUsers } from './decide/system-users.ts';
 import { temporaryFiles } from './decide/temporary-files.ts';
+import { tracing } from './decide/tracing.ts';
 import { voters } from './decide/voters.ts';
+import { tracesOf } from './model/layout.ts';
 import type { Databag, Snapshot } from './model/snapshot.ts';
 import type { Decider, Steps } from './model/steps.ts';
+import { baseOf } from './observe/machine.ts';
 import { observe } from './observe/snapshot.ts';
 
 /** In the order in which their findings matter for the status. */
@@ -92,11 +95,13 @@ const DECIDERS: readonly Decider[] = [
   plugins,
   observability,
   exporter,
+  tracing,
   secretRevisions,
   status,
 ];
 
 export const postgresql: Charm<Snapshot, Steps, Tools> = {
+  traces: (context) => tracesOf(baseOf(context)),
   tools({ hooks, context }) {
     const held: { snapshot?: Snapshot; keptApp?: Databag } = {};
     return {

@@ -1,16 +1,22 @@
 /**
  * A cluster of two with a store, a client and the monitoring: every target answers, every metric
- * that a rule names is there, every panel of every board finds data, and a healthy cluster fires
- * nothing. All tests share one deployment.
+ * that a rule names is there, every panel of every board finds data, a healthy cluster fires
+ * nothing, and the spans of its events arrive. All tests share one deployment.
  */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
+import { tracingAnswer } from '../../lib/relations/tracing.ts';
 import { poll } from '../../lib/std/clock.ts';
 import { charmArchive } from '../support/build.ts';
 import { carriedMonitoring, decodeDashboards, queryOf } from '../support/charm-monitoring.ts';
 import { startDeployment } from '../support/deployment.ts';
 import { findProcesses } from '../support/processes.ts';
+import { packShellCharm } from '../support/shell-charm.ts';
 import { accessOf, query } from '../support/sql.ts';
 
 interface ActionResults {
@@ -111,6 +117,44 @@ describe('observability', async () => {
     assert.deepEqual(left ?? (await empty()), []);
   });
 
+  test('spans of events go where the tracing relation says, those from before it too', async () => {
+    const collector = await traceCollector();
+    try {
+      const charm = join(model.root, 'tempo.charm');
+      await packShellCharm(charm, {
+        'metadata.yaml': TEMPO,
+        dispatch: tempoDispatch(collector.url),
+      });
+      await model.pgcharm(['deploy', charm]);
+      await model.pgcharm('integrate postgresql:tracing tempo:tracing');
+      const spans = await model.until('spans of the first events', async () => {
+        const all = collector.spans();
+        const has = (name: string) => all.some((span) => span.name === name);
+        return has('tracing-relation-changed') && has('start') ? all : undefined;
+      });
+      const byId = new Map(spans.map((span) => [span.spanId, span]));
+      const path = (span: CollectedSpan): string[] => {
+        const parent = byId.get(span.parentSpanId ?? '');
+        return parent === undefined ? [span.name] : [...path(parent), span.name];
+      };
+      const paths = new Set(spans.map((span) => path(span).join(' > ')));
+      for (const expected of [
+        /^start$/,
+        /^\S+ > observe > relation-get$/,
+        /^\S+ > relation-set > relation-set$/,
+        /^\S+ > observe > patroni$/,
+      ]) {
+        assert.ok(
+          [...paths].some((each) => expected.test(each)),
+          String(expected),
+        );
+      }
+      assert.doesNotMatch(collector.text(), /-password"|PRIVATE KEY|SCRAM-SHA-256\$/);
+    } finally {
+      collector.close();
+    }
+  });
+
   test('the exporter holds no secret, and goes with the relation', async () => {
     assert.equal(exporters().length, 2);
     for (const { pid } of exporters()) {
@@ -122,3 +166,60 @@ describe('observability', async () => {
     await model.until('no exporter', async () => (exporters().length === 0 ? true : undefined));
   });
 });
+
+const TEMPO = `
+name: tempo
+summary: Takes traces.
+description: Names a receiver for whoever asks.
+provides:
+  tracing:
+    interface: tracing
+`;
+
+function tempoDispatch(url: string): string {
+  const receivers = tracingAnswer([{ protocol: { name: 'otlp_http', type: 'http' }, url }]);
+  return [
+    '#!/bin/sh',
+    '[ "$JUJU_DISPATCH_PATH" = hooks/tracing-relation-joined ] || exit 0',
+    `relation-set --app receivers='${receivers.receivers}'`,
+    '',
+  ].join('\n');
+}
+
+interface CollectedSpan {
+  name: string;
+  spanId: string;
+  parentSpanId?: string;
+}
+interface CollectedTraces {
+  resourceSpans: { scopeSpans: { spans: CollectedSpan[] }[] }[];
+}
+
+/** Takes OTLP over HTTP, as JSON. */
+async function traceCollector() {
+  const bodies: string[] = [];
+  const server = createServer((request, response) => {
+    let body = '';
+    request.setEncoding('utf8').on('data', (text: string) => {
+      body += text;
+    });
+    request.on('end', () => {
+      bodies.push(body);
+      response.end('{}');
+    });
+  });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  const { port } = server.address() as AddressInfo;
+  return {
+    url: `http://127.0.0.1:${port}`,
+    text: () => bodies.join('\n'),
+    spans: () =>
+      bodies
+        .flatMap((body) => (JSON.parse(body) as CollectedTraces).resourceSpans)
+        .flatMap(({ scopeSpans }) => scopeSpans.flatMap(({ spans }) => spans)),
+    close: () => {
+      server.close();
+      server.closeAllConnections();
+    },
+  };
+}

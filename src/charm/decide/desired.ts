@@ -16,6 +16,7 @@ import { fileStep } from './file.ts';
 import { hasCertificate } from './identity.ts';
 import { directoryWish } from './ldap.ts';
 import { validOptions } from './options.ts';
+import { tracingWish } from './tracing.ts';
 
 export const desired: Decider = (world) => {
   const content = wantedContent(world);
@@ -92,6 +93,7 @@ function wantedContent(world: Snapshot): Omit<Desired, 'generation'> | undefined
       access: accessRules(world),
     },
     metrics: { port: PORTS.metrics, backupPort: PORTS.backupMetrics },
+    tracing: tracingWish(world),
     wake: { command: [...world.program.wake], at: lookAgainAt(world) },
     backup: backupWish(world),
     ...directory(world),

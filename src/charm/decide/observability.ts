@@ -6,6 +6,7 @@
 import { cosAgentData, type ScrapeJob } from '../../../lib/relations/cos-agent.ts';
 import { changedKeys } from '../../../lib/relations/databag.ts';
 import { hostPort } from '../../../lib/relations/subnets.ts';
+import { OTLP_HTTP } from '../../../lib/relations/tracing.ts';
 import { ETCD_METRICS_PORT } from '../model/etcd-config.ts';
 import { MONITOR } from '../model/hba.ts';
 import { PORTS } from '../model/patroni-config.ts';
@@ -26,7 +27,11 @@ export const observability: Decider = (world) => {
     app: world.app,
     charm: 'postgresql',
   };
-  const wanted = cosAgentData(topology, { jobs: scrapeJobs(address, votes(world)), ...monitoring });
+  const wanted = cosAgentData(topology, {
+    jobs: scrapeJobs(address, votes(world)),
+    tracingProtocols: [OTLP_HTTP],
+    ...monitoring,
+  });
   return relations.flatMap(({ id, app, localUnit }) => {
     const data = changedKeys(wanted, localUnit);
     if (Object.keys(data).length === 0) return [];

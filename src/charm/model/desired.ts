@@ -38,6 +38,8 @@ export interface Desired {
   pooler: PoolerWish;
   /** The second is of pgBackRest, where its well-known exporter has it. */
   metrics: { port: number; backupPort: number };
+  /** Where spans go, and where hooks leave them; left out: nobody takes them. */
+  tracing?: { url: string; directory: string } | undefined;
   /** How to wake the charm: argv of juju-exec. */
   wake: {
     command: string[];

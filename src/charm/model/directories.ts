@@ -30,6 +30,7 @@ export function directoryWishes(layout: Layout): DirectoryWish[] {
     charm(layout.service, 0o755),
     charm(layout.agent),
     charm(layout.bin, 0o755),
+    charm(layout.traces, 0o700),
     servers(layout.run),
     servers(layout.etcdData),
     ...storage,

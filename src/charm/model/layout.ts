@@ -29,6 +29,8 @@ export interface Layout {
   readonly etcdData: string;
   readonly agent: string;
   readonly bin: string;
+  /** Spans of events, until somebody takes them. */
+  readonly traces: string;
   readonly profile: string;
   readonly agentSocket: string;
   readonly versions: string;
@@ -36,6 +38,11 @@ export interface Layout {
   readonly data: string | undefined;
   readonly wal: string | undefined;
   readonly temp: string | undefined;
+}
+
+/** Known before anything is observed. */
+export function tracesOf(base: string): string {
+  return `${base}/pg/traces`;
 }
 
 export function layoutOf(
@@ -71,6 +78,7 @@ export function layoutOf(
     etcdData: `${root}/etcd`,
     agent: `${root}/agent`,
     bin: `${root}/bin`,
+    traces: tracesOf(base),
     profile: `${base}/profile`,
     agentSocket: `${root}/run/agent.sock`,
     versions: `${root}/versions.json`,

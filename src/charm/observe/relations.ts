@@ -13,6 +13,7 @@ const ENDPOINTS = [
   'client-certificates',
   'peer-certificates',
   'receive-ca-cert',
+  'tracing',
   'ldap',
 ] as const;
 
