@@ -67,7 +67,8 @@ export function createPatroni(options: PatroniOptions): PatroniPort {
     cluster: () => read<PatroniCluster>('/cluster'),
     member: () => read<PatroniMember>('/patroni'),
     config: () => read<Record<string, unknown>>('/config'),
-    patchConfig: (json) => change({ method: 'PATCH', path: '/config', json, timeoutMs: 10_000 }),
+    patchConfig: (json, timeoutMs = 10_000) =>
+      change({ method: 'PATCH', path: '/config', json, timeoutMs }),
     switchover: (leader, candidate, timeoutMs) =>
       change({ method: 'POST', path: '/switchover', json: { leader, candidate }, timeoutMs }),
     restart: (timeoutMs) => change({ method: 'POST', path: '/restart', json: {}, timeoutMs }),

@@ -85,7 +85,8 @@ export interface PatroniPort {
   /** Of the first address: what this Patroni says of its own PostgreSQL. */
   member(): Promise<PatroniMember>;
   config(): Promise<Record<string, unknown>>;
-  patchConfig(patch: Record<string, unknown>): Promise<void>;
+  /** Default limit: 10 s. */
+  patchConfig(patch: Record<string, unknown>, timeoutMs?: number): Promise<void>;
   /** Answers when Patroni says that the new primary leads, or it cannot. */
   switchover(leader: string, candidate: string, timeoutMs: number): Promise<void>;
   restart(timeoutMs: number): Promise<void>;
