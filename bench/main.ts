@@ -8,6 +8,7 @@ import { controllerRss } from './controller-rss.ts';
 import { deploy } from './deploy.ts';
 import { dispatchNoop } from './dispatch-noop.ts';
 import { failover } from './failover.ts';
+import { ldapSync } from './ldap-sync.ts';
 import type { Benchmark, Measurement } from './measure.ts';
 import { optionLatency } from './option-latency.ts';
 import { pooler } from './pooler.ts';
@@ -23,6 +24,7 @@ const benchmarks: readonly Benchmark[] = [
   optionLatency,
   pooler,
   agentRest,
+  ldapSync,
 ];
 
 async function main(args: readonly string[]): Promise<number> {

@@ -28,6 +28,7 @@ import { reformSteps } from './apply/reform.ts';
 import { serviceSteps } from './apply/services.ts';
 import { temporarySteps } from './apply/temporary-files.ts';
 import type { Tools } from './apply/tools.ts';
+import { access } from './decide/access.ts';
 import { backup } from './decide/backup.ts';
 import { certificateLeftovers, certificates } from './decide/certificates.ts';
 import { clients } from './decide/clients.ts';
@@ -77,6 +78,7 @@ const DECIDERS: readonly Decider[] = [
   etcd,
   voters,
   // What runs
+  access,
   ldap,
   services,
   agentRevision,

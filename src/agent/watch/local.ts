@@ -9,6 +9,9 @@ import { Loop } from '../loop.ts';
 
 const EVERY_MS = 2000;
 
+/** An entry for TLS where there is none is told as an error, too, but is loaded all the same. */
+const FAULTY = "error IS NOT NULL AND error NOT LIKE '%record cannot match because%'";
+
 const QUERY = `
   SELECT pg_catalog.pg_is_in_recovery() AS recovery,
     pg_catalog.current_setting('server_version') AS version,
@@ -16,6 +19,8 @@ const QUERY = `
       WHERE pending_restart ORDER BY 1) AS pending,
     ARRAY(SELECT DISTINCT u FROM pg_catalog.pg_hba_file_rules, unnest(user_name) u
       WHERE type <> 'local' AND auth_method <> 'reject' ORDER BY 1) AS hba,
+    ARRAY(SELECT pg_catalog.format('line %s: %s', line_number, error)
+      FROM pg_catalog.pg_hba_file_rules WHERE ${FAULTY} ORDER BY line_number) AS faults,
     (SELECT COALESCE(sum(checksum_failures), 0)::float8
       FROM pg_catalog.pg_stat_database) AS damaged`;
 
@@ -62,15 +67,17 @@ interface Row {
   version: string;
   pending: string[];
   hba: string[];
+  faults: string[];
   damaged: number;
 }
 
-function view({ recovery, version, pending, hba, damaged }: Row): LocalView {
+function view({ recovery, version, pending, hba, faults, damaged }: Row): LocalView {
   return {
     role: recovery ? 'replica' : 'primary',
     serverVersion: version,
     pendingRestart: pending,
     hbaUsers: hba,
+    ...(faults.length === 0 ? {} : { hbaErrors: faults }),
     damagedPages: damaged,
   };
 }

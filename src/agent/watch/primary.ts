@@ -102,7 +102,11 @@ const QUERY = `
     (r.rolvaliduntil IS NOT NULL AND r.rolvaliduntil <= pg_catalog.now()) AS expired,
     ARRAY(SELECT g.rolname::text FROM pg_catalog.pg_auth_members m
       JOIN pg_catalog.pg_authid g ON g.oid = m.roleid
-      WHERE m.member = r.oid ORDER BY 1) AS member_of
+      WHERE m.member = r.oid ORDER BY 1) AS member_of,
+    ARRAY(SELECT d.datname::text FROM pg_catalog.pg_database d
+      WHERE r.rolcanlogin AND r.rolname !~ '^relation[-_]' AND d.datallowconn
+        AND NOT d.datistemplate AND pg_catalog.has_database_privilege(r.oid, d.oid, 'CONNECT')
+      ORDER BY 1) AS connect
     FROM pg_catalog.pg_authid r WHERE r.rolname !~ '^pg_' AND ${NOT_OF_DIRECTORY} ORDER BY 1;
   SELECT application_name AS member, state,
     COALESCE(pg_catalog.pg_wal_lsn_diff(
@@ -119,11 +123,6 @@ interface ServerRow {
   recovery: boolean;
   version: string;
   waits: string;
-  system: string;
-}
-interface ServerRow {
-  recovery: boolean;
-  version: string;
   system: string;
   preloaded: string;
 }
@@ -143,6 +142,8 @@ interface RoleRow {
   verifier: string | null;
   expired: boolean;
   member_of: string[];
+  /** Databases that it may enter; none of clients, whose relations say which. */
+  connect: string[];
 }
 
 async function read(
@@ -162,11 +163,12 @@ async function read(
       systemIdentifier: facts.system,
       serverVersion: facts.version,
       databases: (databases ?? []).map((row) => String(row['name'])),
-      roles: rows.map(({ name, login, superuser, member_of }) => ({
+      roles: rows.map(({ name, login, superuser, member_of, connect }) => ({
         name,
         login,
         superuser,
         memberOf: member_of,
+        ...(own.has(name) || connect.length === 0 ? {} : { connect }),
       })),
       extensions: Object.fromEntries(
         (recorded ?? []).map((row) => [String(row['name']), listed(row['extensions'])]),

@@ -3,25 +3,80 @@
  * computes the same rules by itself, for PostgreSQL's HBA and for the pooler's.
  *
  * Decided from relations, never from the roles that exist: a rule is there before its user is, and
- * a cluster that is down loses nobody's access.
+ * a cluster that is down loses nobody's access. Users that were made by SQL follow what the primary
+ * says of them, and keep what they had while it says nothing.
  */
+import { parseJson } from '../../../lib/relations/databag.ts';
 import { unitSubnets } from '../../../lib/relations/subnets.ts';
-import type { AccessRule } from '../model/desired.ts';
-import type { Snapshot } from '../model/snapshot.ts';
+import type { AccessRule, Desired } from '../model/desired.ts';
+import { ownUsersOnly } from '../model/hba.ts';
+import { hbaEntryLine, isForPooler } from '../model/hba-entry.ts';
+import { isOwnName } from '../model/ldap-map.ts';
+import { probe, type Snapshot } from '../model/snapshot.ts';
+import { blocked, type Decider } from '../model/steps.ts';
 import { clientRole, clientsOf, requestOf } from './clients.ts';
+import { validOptions } from './options.ts';
 
-/** One rule per client that may be served, ascending by relation. */
+/** Says when PostgreSQL does not take its access rules: until then the former ones are in force. */
+export const access: Decider = (world) => {
+  const local = probe(world, 'local');
+  const [error] = (local.known ? local.value.hbaErrors : undefined) ?? [];
+  if (error === undefined) return [];
+  return [blocked('hba-invalid', `PostgreSQL keeps its former access rules: ${error}`)];
+};
+
+/** Clients that may be served, ascending by relation, then users made by SQL by their names. */
 export function accessRules(world: Snapshot): AccessRule[] {
-  const peers = peerNetworks(world);
+  const clients = clientRules(world);
+  const taken = new Set(clients.map(({ user }) => user));
+  const known = madeBySql(world).filter(({ user }) => !taken.has(user) && !isOwnName(user));
+  const networks = clientNetworks(world);
+  return [...clients, ...known.map((rule) => ({ ...rule, networks }))];
+}
+
+function clientRules(world: Snapshot): AccessRule[] {
+  const everywhere = [...peerNetworks(world), ...openedNetworks(world)];
   return clientsOf(world).flatMap((relation) => {
     const parsed = relation.ending ? undefined : requestOf(relation);
     if (!parsed?.ok) return [];
     // Every unit's pooler opens connections for the client, wherever the primary is.
     const own = relation.units.flatMap((unit) => unitSubnets(unit.data));
-    const networks = [...new Set([...own, ...peers])].sort();
+    const networks = [...new Set([...own, ...everywhere])].sort();
     const { database } = parsed.request;
     return [{ user: clientRole(relation.id), databases: [database], networks }];
   });
+}
+
+function madeBySql(world: Snapshot): AccessRule[] {
+  const view = probe(world, 'database');
+  if (!view.known) return writtenRules(world).filter(({ bySql }) => bySql === true);
+  return view.value.roles.flatMap(({ name, login, connect = [] }) =>
+    login && connect.length > 0
+      ? [{ bySql: true as const, user: name, databases: connect, networks: [] }]
+      : [],
+  );
+}
+
+/** What the last event has decided, out of the file that the agent reads. */
+function writtenRules({ files, layout }: Snapshot): AccessRule[] {
+  const written = parseJson(files[layout.desired] ?? '') as Partial<Desired> | undefined;
+  return written?.pooler?.access ?? [];
+}
+
+/** From where the option lets everybody come; none while the options are refused as a whole. */
+function openedNetworks(world: Snapshot): readonly string[] {
+  return validOptions(world)?.accessNetworks ?? [];
+}
+
+/** Entries of the operator, behind a wall around the charm's own users, and before all others. */
+export function operatorEntries(world: Snapshot): string[] {
+  const entries = validOptions(world)?.hbaEntries ?? [];
+  return entries.length === 0 ? [] : [...ownUsersOnly(), ...entries.map(hbaEntryLine)];
+}
+
+/** What of them the pooler takes, in its words. */
+export function poolerEntries(world: Snapshot): string[] {
+  return (validOptions(world)?.hbaEntries ?? []).filter(isForPooler).map(hbaEntryLine);
 }
 
 /** Where the connections of this application's own units come from. */
@@ -35,7 +90,7 @@ export function peerNetworks(world: Snapshot): string[] {
 export function clientNetworks(world: Snapshot): string[] {
   const related = clientsOf(world).filter(({ ending }) => !ending);
   const networks = related.flatMap(({ units }) => units.flatMap(({ data }) => unitSubnets(data)));
-  return [...new Set([...networks, ...peerNetworks(world)])].sort();
+  return [...new Set([...networks, ...peerNetworks(world), ...openedNetworks(world)])].sort();
 }
 
 /** Lines of pg_hba.conf; `all` is PostgreSQL's keyword, every other name is meant literally. */

@@ -10,7 +10,7 @@ import { sizesOf } from '../model/parameters.ts';
 import { PORTS } from '../model/patroni-config.ts';
 import { addresses, type Snapshot } from '../model/snapshot.ts';
 import { type Decider, step } from '../model/steps.ts';
-import { accessRules } from './access.ts';
+import { accessRules, poolerEntries } from './access.ts';
 import { backupWish } from './backup.ts';
 import { fileStep } from './file.ts';
 import { hasCertificate } from './identity.ts';
@@ -91,6 +91,7 @@ function wantedContent(world: Snapshot): Omit<Desired, 'generation'> | undefined
       failoverWait: options.failoverWait,
       readerLagBytes: options.readonlyMaximumLagMib * 1024 * 1024,
       access: accessRules(world),
+      ...entries(world),
     },
     metrics: { port: PORTS.metrics, backupPort: PORTS.backupMetrics },
     tracing: tracingWish(world),
@@ -103,6 +104,11 @@ function wantedContent(world: Snapshot): Omit<Desired, 'generation'> | undefined
 function poolerTls(world: Snapshot): Pick<Desired['pooler'], 'tls'> {
   const files = clientFiles(world);
   return files === undefined ? {} : { tls: { ...files } };
+}
+
+function entries(world: Snapshot): Pick<Desired['pooler'], 'entries'> {
+  const lines = poolerEntries(world);
+  return lines.length === 0 ? {} : { entries: lines };
 }
 
 /** Left out without one, so that nothing changes for clusters without a directory. */

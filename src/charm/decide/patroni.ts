@@ -15,7 +15,7 @@ import {
   step,
   waiting,
 } from '../model/steps.ts';
-import { accessRules, hbaLines, peerNetworks } from './access.ts';
+import { accessRules, hbaLines, operatorEntries, peerNetworks } from './access.ts';
 import { archiver } from './backup.ts';
 import { fileStep } from './file.ts';
 import { founds, mayFound, mustAskFirst, unfinished } from './founding.ts';
@@ -90,7 +90,11 @@ export function wantedConfig(world: Snapshot): string | undefined {
   return patroniConfig(world, {
     options,
     etcdEndpoints: facts.endpoints,
-    clientHba: [...directoryAccess(world), ...hbaLines(accessRules(world))],
+    clientHba: [
+      ...operatorEntries(world),
+      ...directoryAccess(world),
+      ...hbaLines(accessRules(world)),
+    ],
     peerNetworks: peerNetworks(world),
     founds: mayFound(world),
     archiveCommand: archiver(world),

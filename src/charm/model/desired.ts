@@ -94,10 +94,14 @@ export interface PoolerWish {
   readerLagBytes: number;
   /** One HBA line each, also for PostgreSQL: who may come from where. */
   access: AccessRule[];
+  /** Lines of an operator that come before; left out without any. */
+  entries?: string[];
 }
 
 /** A login role, the databases it may use, and the networks it may come from. */
 export interface AccessRule {
+  /** The user was made by SQL; no relation asks for the rule. */
+  bySql?: true;
   user: string;
   databases: string[];
   /** CIDR, IPv4 or IPv6. */

@@ -37,6 +37,12 @@ export function hbaLines({ peerNetworks, clients, tls }: HbaInput): string[] {
   return tls ? lines.map((each) => each.replace(/^host /, 'hostssl ')) : lines;
 }
 
+/** Whoever is let in by `all` below is never one of the charm's own users. */
+export function ownUsersOnly(): string[] {
+  const names = ['replication', ...SYSTEM_USERS].map(quote).join(',');
+  return ['0.0.0.0/0', '::/0'].map((network) => `host all ${names} ${network} reject`);
+}
+
 /** What a line needs to know of a directory. */
 export interface DirectoryAccess {
   security: 'ldaps' | 'starttls';

@@ -5,6 +5,7 @@
  * configuration, naming the option, the value and what is allowed, so that nothing half-valid is
  * applied. What several options may hold together stands in `option-rules.ts`.
  */
+import { type HbaEntry, parseHbaEntries, parseNetworks } from './hba-entry.ts';
 import { DEFAULT_FILTER, parseSearchFilter } from './ldap-filter.ts';
 import { type GroupMapping, parseLdapMap } from './ldap-map.ts';
 import {
@@ -50,6 +51,9 @@ export interface Options {
   plugins: readonly string[];
   /** URI of the secret with the passwords of system users. */
   systemUsers: string | undefined;
+  /** CIDR: from where everybody may come, beside where related applications are. */
+  accessNetworks: readonly string[];
+  hbaEntries: readonly HbaEntry[];
   ldapMap: readonly GroupMapping[];
   /** A filter in which `$username` is who logs in. */
   ldapSearchFilter: string;
@@ -94,6 +98,8 @@ export function parseOptions(raw: RawOptions, limits: Limits = ANY_MACHINE): Par
       .filter((name) => reader.boolean(pluginOption(name), false))
       .sort(),
     systemUsers: reader.secret('system-users'),
+    accessNetworks: reader.text('access-networks', parseNetworks, NETWORKS_FORM) ?? [],
+    hbaEntries: reader.hbaEntries('access-hba-entries'),
     ldapMap: reader.text('ldap-map', parseLdapMap, MAP_FORM) ?? [],
     ldapSearchFilter:
       reader.text('ldap-search-filter', parseSearchFilter, FILTER_FORM)?.text ?? DEFAULT_FILTER,
@@ -102,6 +108,7 @@ export function parseOptions(raw: RawOptions, limits: Limits = ANY_MACHINE): Par
   return reader.refused ?? { ok: true, options };
 }
 
+const NETWORKS_FORM = 'a list of networks, as 10.0.0.0/8, separated by commas';
 const MAP_FORM = 'a list of group=role, separated by commas, with no role of the charm itself';
 const FILTER_FORM = 'a search filter with (attribute=$username) in it';
 const LAG_OPTION = 'durability-maximum-lag-on-failover';
@@ -151,6 +158,16 @@ class OptionReader {
     const fit = (name: string) => /^[a-z0-9_]+$/.test(name) && this.#limits.has('library', name);
     if (typeof value === 'string' && names.every(fit)) return names;
     this.#refuse(option, "libraries of the unit's PostgreSQL, separated by commas");
+    return [];
+  }
+
+  hbaEntries(option: string): readonly HbaEntry[] {
+    const value = this.#raw[option];
+    if (value === undefined) return [];
+    const parsed = parseHbaEntries(String(value));
+    if (parsed.ok) return parsed.entries;
+    const allowed = 'host, hostssl or hostnossl with databases, users, a network and a method';
+    this.refused ??= { ok: false, option, value: parsed.line, allowed };
     return [];
   }
 

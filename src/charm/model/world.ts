@@ -81,11 +81,20 @@ export interface DatabaseView {
   serverVersion: string;
   databases: string[];
   /** Roles with what they are members of. */
-  roles: { name: string; login: boolean; superuser: boolean; memberOf: string[] }[];
+  roles: DatabaseRole[];
   /** Extensions that plugins have put into each database, by its own record; template1 as well. */
   extensions: Record<string, string[]>;
   /** Libraries that the primary has loaded at its start. */
   preloaded: string[];
+}
+/** A role that is not of a directory. */
+export interface DatabaseRole {
+  name: string;
+  login: boolean;
+  superuser: boolean;
+  memberOf: string[];
+  /** Of logins that neither the charm nor a relation has made: the databases they may enter. */
+  connect?: string[];
 }
 export interface LocalView {
   role: 'primary' | 'replica';
@@ -93,6 +102,8 @@ export interface LocalView {
   pendingRestart: string[];
   /** Users that its access rules name. */
   hbaUsers: string[];
+  /** Access rules that it cannot read: as long as there are any it keeps its former ones. */
+  hbaErrors?: string[];
   /** Pages whose checksum was wrong, since its statistics began. */
   damagedPages: number;
 }

@@ -5,7 +5,7 @@
  * password of it exists. Whoever pauses has to resume, also when the pause was not reached in time.
  */
 import { OperatorError } from '../../../lib/std/errors.ts';
-import type { AccessRule, Desired } from '../model/desired.ts';
+import type { Desired, PoolerWish } from '../model/desired.ts';
 import type { PoolerAdmin } from './ports.ts';
 
 export interface PoolerTopology {
@@ -44,7 +44,7 @@ export function renderPooler(desired: Desired, content: PoolerContent): PoolerFi
   return {
     ini: renderIni(desired, content),
     userlist: renderUserlist(content),
-    hba: renderHba(desired.pooler.access, content),
+    hba: renderHba(desired.pooler, content),
   };
 }
 
@@ -139,7 +139,7 @@ function renderUserlist({ users, admin }: PoolerContent): string {
   return `${lines.toSorted().join('\n')}\n`;
 }
 
-function renderHba(access: readonly AccessRule[], { admin }: PoolerContent): string {
+function renderHba({ access, entries = [] }: PoolerWish, { admin }: PoolerContent): string {
   const rules = access.flatMap(({ user, databases, networks }) =>
     networks.flatMap((network) =>
       databases
@@ -151,6 +151,7 @@ function renderHba(access: readonly AccessRule[], { admin }: PoolerContent): str
     `local ${CONSOLE} ${quote(admin)} peer`,
     `host ${CONSOLE} all 0.0.0.0/0 reject`,
     `host ${CONSOLE} all ::/0 reject`,
+    ...entries,
     ...rules,
     '',
   ].join('\n');

@@ -53,6 +53,8 @@ describe('options', () => {
       preloadLibraries: [],
       plugins: [],
       systemUsers: undefined,
+      accessNetworks: [],
+      hbaEntries: [],
       ldapMap: [],
       ldapSearchFilter: '(uid=$username)',
     });

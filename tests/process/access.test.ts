@@ -1,7 +1,7 @@
 /**
- * A directory related to a database, both real: its users log in, its groups give them roles, and
- * whatever becomes of it is told. All tests share one deployment; each goes on where the last
- * one ended.
+ * Who gets into a database beside its clients: users of a directory, both of them real, and users
+ * made by SQL, with what an operator opens. All tests share one deployment; each goes on where the
+ * last one ended.
  */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
@@ -172,6 +172,52 @@ describe('a directory', async () => {
     );
     assert.equal(await roleOf('alice'), 't');
     await model.active(['postgresql', 'directory']);
+  });
+
+  test('a user made by SQL comes in both ways, to the databases that they may enter', async () => {
+    await psql("CREATE ROLE dave LOGIN PASSWORD 'of-dave'");
+    await psql('CREATE DATABASE his OWNER dave');
+    await psql('REVOKE CONNECT ON DATABASE his FROM PUBLIC');
+    passwords['dave'] = 'of-dave';
+    const dave = await as('dave', { database: 'his' });
+    const direct = await model.until('dave let in', () => whoami(dave).catch(() => undefined));
+    assert.equal(direct, 'dave');
+    const pooled = { ...dave, endpoints: (await accessOf(model)).endpoints };
+    assert.equal(
+      await model.until('dave let in by the pooler', () => whoami(pooled).catch(() => undefined)),
+      'dave',
+    );
+    await assert.rejects(whoami({ ...dave, database: 'shop' }), /no pg_hba.conf entry/);
+  });
+
+  test('entries of an operator are what PostgreSQL loads, and a bad one changes nothing', async () => {
+    const entries = [
+      'host all dave 0.0.0.0/0 reject',
+      'hostssl "a b","c""d",his +reporting,alice fd00::/8 scram-sha-256',
+      'hostnossl all all 203.0.113.7 reject',
+    ].join('\n');
+    await model.pgcharm(['config', 'postgresql', `access-hba-entries=${entries}`]);
+    const dave = await as('dave', { database: 'his' });
+    const refused = await model.until('dave refused', () =>
+      whoami(dave).then(
+        () => undefined,
+        (error: Error) => error.message,
+      ),
+    );
+    assert.match(refused, /rejects connection/);
+    const faults = "error IS NOT NULL AND error NOT LIKE 'hostssl record cannot match%'";
+    assert.equal(await psql(`SELECT count(*) FROM pg_hba_file_rules WHERE ${faults}`), '0');
+    const pooled = { ...dave, endpoints: (await accessOf(model)).endpoints };
+    await assert.rejects(whoami(pooled));
+    const bad = 'host all all 0.0.0.0/0 trust';
+    await model.pgcharm(['config', 'postgresql', `access-hba-entries=${bad}`]);
+    await model.until('the bad line told', async () =>
+      (await message()).includes(bad) ? true : undefined,
+    );
+    assert.match((await whoami(dave).catch((error: Error) => error.message)) ?? '', /rejects/);
+    await model.pgcharm(['config', 'postgresql', '--reset', 'access-hba-entries']);
+    await model.until('dave let in again', () => whoami(dave).catch(() => undefined));
+    await model.active(['postgresql']);
   });
 });
 

@@ -1,0 +1,141 @@
+/**
+ * A real slapd with as many users and groups as asked for, configured as the companion charm does,
+ * on an address of loopback. Ends what it started and removes its files.
+ */
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmod, copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir, userInfo } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import {
+  groupDn,
+  hashOf,
+  ldif,
+  loginDn,
+  nobodyDn,
+  seed,
+  slapdConfig,
+  userDn,
+} from '../../charms/directory/src/slapd.ts';
+import type { LdifChange, Places } from '../../charms/directory/src/world.ts';
+import { poll } from '../../lib/std/clock.ts';
+import { systemRandom } from '../../lib/std/random.ts';
+import { Secret } from '../../lib/std/secret.ts';
+import { createAuthority, issueCertificate } from '../../lib/x509/authority.ts';
+import type { DirectoryWish } from '../../src/charm/model/desired.ts';
+import { connectDirectory } from '../../src/charm/workload/ldap.ts';
+
+const run = promisify(execFile);
+const BASE = 'dc=example,dc=org';
+const HOST = '127.0.0.1';
+const PASSWORD = 'of-the-login';
+
+export interface TestDirectory {
+  readonly wish: DirectoryWish;
+  end(): Promise<void>;
+}
+
+/** @param groups members by name of the group; users are `user0` and so on */
+export async function startDirectory(
+  users: number,
+  groups: Record<string, readonly string[]>,
+): Promise<TestDirectory> {
+  const root = await mkdtemp(join(tmpdir(), 'dir-'));
+  await chmod(root, 0o711);
+  const places = placesIn(root);
+  for (const path of [places.database, join(root, 'run')]) await mkdir(path);
+  await certify(places);
+  const { uid, gid } = userInfo();
+  await writeFile(places.config, slapdConfig(places, BASE, { uid, gid }));
+  const entries = [...seed(BASE), login(), ...people(users), ...grouped(groups)];
+  const file = join(root, 'entries.ldif');
+  await writeFile(file, ldif(entries, 'content'));
+  await run('/usr/sbin/slapadd', ['-q', '-f', places.config, '-l', file]);
+  const port = await freePort();
+  await copyFile('/usr/sbin/slapd', join(root, 'run', 'slapd'));
+  const args = ['-d', 'none', '-f', places.config, '-h', `ldaps://${HOST}:${port}/`];
+  const child = spawn(join(root, 'run', 'slapd'), args, { stdio: 'ignore' });
+  const wish: DirectoryWish = {
+    security: 'ldaps',
+    servers: [{ host: HOST, port }],
+    baseDn: BASE,
+    bindDn: loginDn(1, BASE),
+    password: PASSWORD,
+    caFile: places.ca,
+    filter: '(uid=$username)',
+    map: [],
+  };
+  const end = async () => {
+    const gone = once(child, 'exit');
+    child.kill('SIGTERM');
+    await gone;
+    await rm(root, { recursive: true, force: true });
+  };
+  if (await answers(wish, places.ca)) return { wish, end };
+  await end();
+  throw new Error('slapd did not start');
+}
+
+function placesIn(root: string): Places {
+  const at = (name: string) => join(root, name);
+  const files = { ca: at('ca.pem'), certificate: at('cert.pem'), key: at('key.pem') };
+  const config = at('slapd.conf');
+  return { root, config, ...files, socket: at('run/ldapi'), database: at('database') };
+}
+
+async function certify({ ca, certificate, key }: Places): Promise<void> {
+  const authority = await createAuthority('test', { days: 2, random: systemRandom });
+  const names = { member: HOST, addresses: [HOST] };
+  const issued = await issueCertificate(authority, names, { days: 2, random: systemRandom });
+  await writeFile(ca, authority.certificate);
+  await writeFile(certificate, issued.certificate);
+  await writeFile(key, issued.key, { mode: 0o600 });
+}
+
+function login(): LdifChange {
+  const userPassword = [hashOf(PASSWORD, systemRandom.bytes(16))];
+  const objectClass = ['organizationalRole', 'simpleSecurityObject'];
+  return { dn: loginDn(1, BASE), add: { objectClass, cn: ['relation-1'], userPassword } };
+}
+
+function people(count: number): LdifChange[] {
+  return Array.from({ length: count }, (_, n) => {
+    const uid = `user${n}`;
+    const values = { objectClass: ['inetOrgPerson'], uid: [uid], cn: [uid], sn: [uid] };
+    return { dn: userDn(uid, BASE), add: values };
+  });
+}
+
+function grouped(groups: Record<string, readonly string[]>): LdifChange[] {
+  return Object.entries(groups).map(([name, members]) => {
+    const member = [nobodyDn(BASE), ...members.map((uid) => userDn(uid, BASE))];
+    return { dn: groupDn(name, BASE), add: { objectClass: ['groupOfNames'], cn: [name], member } };
+  });
+}
+
+async function answers({ map: _, caFile: __, ...target }: DirectoryWish, caFile: string) {
+  const { readFile } = await import('node:fs/promises');
+  const ca = await readFile(caFile, 'utf8');
+  const password = new Secret(target.password);
+  const connected = () =>
+    connectDirectory({ ...target, password, ca }).then(
+      (directory) => {
+        directory.close();
+        return true as const;
+      },
+      () => undefined,
+    );
+  return poll(connected, { timeoutMs: 10_000, everyMs: 50 });
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, HOST);
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  await once(server, 'close');
+  if (address === null || typeof address === 'string') throw new Error('no port is free');
+  return address.port;
+}
