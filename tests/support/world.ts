@@ -270,6 +270,12 @@ export class UnitWorld {
     if (old !== undefined) this.services[name] = { ...old, ...change };
   }
 
+  #start(name: string, once: boolean): void {
+    const state = once ? { once, running: this.supervised } : { wantedUp: true, once: false };
+    if (once && this.services[name]?.once) this.founding = false;
+    this.#service(name, { ...state, ...(name === 'patroni' ? this.#noted() : {}) });
+  }
+
   #noted(): Partial<ServiceFacts> {
     const text = this.files[this.snapshot().layout.patroniConfig];
     if (text === undefined) return {};
@@ -315,11 +321,7 @@ export class UnitWorld {
       'start-supervisor': () => {
         this.supervised = true;
       },
-      'start-service': ({ name, once }) => {
-        const state = once ? { once, running: this.supervised } : { wantedUp: true, once: false };
-        if (once && this.services[name]?.once) this.founding = false;
-        this.#service(name, { ...state, ...(name === 'patroni' ? this.#noted() : {}) });
-      },
+      'start-service': ({ name, once }) => this.#start(name, once === true),
       'keep-service': ({ name }) => this.#service(name, { wantedUp: true, once: false }),
       'set-data-aside': () => {
         this.data = { ...this.data, systemIdentifier: undefined, debris: false };

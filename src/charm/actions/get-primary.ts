@@ -1,5 +1,9 @@
-/** `run postgresql/0 get-primary`: which unit is the primary. Asks the cluster, changes nothing. */
+/**
+ * `run postgresql/0 get-primary`: which unit is the primary, and for how long nobody could write if
+ * it were lost, by the clocks in force. Asks the cluster, changes nothing.
+ */
 import { type Action, accept, refuse } from '../../../lib/charm/action.ts';
+import { clocksIn, describeFailover } from '../model/failover.ts';
 import { primaryOf, probe, type Snapshot, unitOfMember } from '../model/snapshot.ts';
 import type { Steps } from '../model/steps.ts';
 
@@ -8,8 +12,12 @@ export const getPrimary: Action<Snapshot, Steps, undefined> = {
   parse: () => undefined,
   plan(world) {
     const primary = primaryOf(world);
-    if (primary !== undefined) return accept([], { primary: unitOfMember(primary.member) });
     const cluster = probe(world, 'cluster');
+    if (primary !== undefined) {
+      const clocks = cluster.known ? clocksIn(cluster.value.dynamic) : undefined;
+      const failover = clocks === undefined ? {} : describeFailover(clocks);
+      return accept([], { primary: unitOfMember(primary.member), ...failover });
+    }
     const reason = cluster.known ? 'the cluster has none at the moment' : cluster.reason;
     return refuse('no-primary', `cannot name the primary: ${reason}`);
   },

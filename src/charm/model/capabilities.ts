@@ -21,7 +21,8 @@ export function capabilitiesOf(versions: Readonly<Record<string, string>>): Capa
   const patroni = versionOf(versions['patroni']);
   const pgbouncer = versionOf(versions['pgbouncer']);
   const pgbackrest = versionOf(versions['pgbackrest']);
-  const strictClocks = atLeast(patroni, [3, 1]);
+  // One that is not known counts as strict.
+  const strictClocks = atLeast(patroni, [3, 1]) || patroni[0] === 0;
   return {
     minimumTtlSeconds: strictClocks ? 20 : 5,
     minimumRetryTimeoutSeconds: strictClocks ? 3 : 1,

@@ -234,19 +234,3 @@ export function synchronousNodes(options: Options, plannedUnits: number): number
   if (options.synchronousNodeCount === 'majority') return Math.floor(Math.max(plannedUnits, 0) / 2);
   return Math.min(options.synchronousNodeCount, replicas);
 }
-
-/** Patroni's clocks, in seconds. By its rule loop_wait + 2 x retry_timeout is at most ttl. */
-export interface FailoverClocks {
-  ttl: number;
-  loop_wait: number;
-  retry_timeout: number;
-  /** How long a crashed primary is restarted in place before a replica takes over. */
-  primary_start_timeout: number;
-}
-
-/** `fast` is the tightest that every supported Patroni accepts: 20 s is the floor for ttl. */
-export const FAILOVER_CLOCKS: Readonly<Record<FailoverProfile, FailoverClocks>> = {
-  fast: { ttl: 20, loop_wait: 1, retry_timeout: 9, primary_start_timeout: 0 },
-  balanced: { ttl: 20, loop_wait: 2, retry_timeout: 9, primary_start_timeout: 30 },
-  safe: { ttl: 30, loop_wait: 10, retry_timeout: 10, primary_start_timeout: 300 },
-};

@@ -8,9 +8,10 @@
 import { clientFiles, restFiles } from './certificates.ts';
 import { render } from './etcd-config.ts';
 import { inUrl } from './etcd-facts.ts';
+import { clocksOf } from './failover.ts';
 import { hbaLines, identLines } from './hba.ts';
 import type { Tree } from './merge.ts';
-import { FAILOVER_CLOCKS, type Options, synchronousNodes } from './options.ts';
+import { type Options, synchronousNodes } from './options.ts';
 import { sizesOf } from './parameters.ts';
 import type { Snapshot } from './snapshot.ts';
 
@@ -41,12 +42,10 @@ export interface PatroniInput {
 
 /** What Patroni keeps in etcd for all members, in full. */
 export function dynamicConfig(world: Snapshot, options: Options): Record<string, unknown> {
-  const clocks = FAILOVER_CLOCKS[options.failoverProfile];
   const planned = world.peers.planned.length;
   const synchronous = synchronousNodes(options, planned);
   return {
-    ...clocks,
-    ttl: Math.max(clocks.ttl, world.machine.capabilities.minimumTtlSeconds),
+    ...clocksOf(options.failoverProfile, world.machine.capabilities),
     maximum_lag_on_failover: options.maximumLagOnFailover,
     max_timelines_history: 50,
     failsafe_mode: true,
