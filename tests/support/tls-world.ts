@@ -1,6 +1,6 @@
 /**
  * A unit in memory that is related to providers of certificates: what it asks, what they answer,
- * and which of its files count. Certificates are words here; what real ones say is tested elsewhere.
+ * and which of its files count. Certificates are words here; real ones are tested elsewhere.
  */
 import { requestsData } from '../../lib/relations/tls-certificates.ts';
 import { digestOf } from '../../lib/std/digest.ts';

@@ -191,7 +191,7 @@ describe('a provider', () => {
     assert.equal(status?.status, 'active');
   });
 
-  test('with another CA is followed at once; the old is trusted while a unit shows it', async () => {
+  test('with another CA is followed; the old is trusted while a unit shows it', async () => {
     const world = await related();
     world.others = [
       {
