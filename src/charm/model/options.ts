@@ -119,6 +119,14 @@ export function usableMemory(memoryBytes: number, options: Options): number {
   return limit === undefined ? memoryBytes : Math.min(memoryBytes, limit * 1024 * 1024);
 }
 
+/** What the charm sets where the operator has not. */
+const WHILE_UNSET: Readonly<Record<string, string | number>> = Object.fromEntries(
+  Object.entries(PARAMETER_OPTIONS).flatMap(([option, entry]) => {
+    const value = entry.unset === undefined ? undefined : rendered(entry.value, entry.unset);
+    return value === undefined ? [] : [[parameterOf(option, entry), value] as const];
+  }),
+);
+
 /** Reads one option after the other and keeps the first that is refused. */
 class OptionReader {
   readonly #raw: RawOptions;
@@ -189,8 +197,10 @@ class OptionReader {
   }
 
   parameters(): Record<string, string | number> {
-    const set: Record<string, string | number> = {};
-    for (const [option, entry] of Object.entries(PARAMETER_OPTIONS)) {
+    const set = { ...WHILE_UNSET };
+    for (const option of Object.keys(this.#raw)) {
+      const entry = Object.hasOwn(PARAMETER_OPTIONS, option) && PARAMETER_OPTIONS[option];
+      if (!entry) continue;
       const value = this.#parameter(option, entry);
       if (value !== undefined) set[parameterOf(option, entry)] = value;
     }
@@ -198,8 +208,8 @@ class OptionReader {
   }
 
   #parameter(option: string, entry: ParameterOption): string | number | undefined {
-    const raw = this.#value(option, entry.value) ?? entry.unset;
-    if (raw === undefined || raw === '') return undefined;
+    const raw = this.#value(option, entry.value);
+    if (raw === undefined) return undefined;
     const { postgres: major } = this.#limits;
     const { from = 0, until = Number.POSITIVE_INFINITY } = entry;
     if (major !== undefined && (major < from || major > until)) {
