@@ -5,7 +5,16 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
-import { chmod, chown, copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import {
+  appendFile,
+  chmod,
+  chown,
+  copyFile,
+  mkdir,
+  mkdtemp,
+  rm,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -50,7 +59,7 @@ export class LoneServer {
       : '/bin/true';
     const settings = [
       ...['listen_addresses=', `unix_socket_directories=${socket}`, 'wal_level=logical'],
-      ...['archive_mode=on', `archive_command=${command}`, 'fsync=off'],
+      ...['archive_mode=on', `archive_command=${command}`, 'fsync=off', 'ssl=off'],
     ];
     this.#child = spawn(
       `${BIN}/postgres`,
@@ -140,6 +149,9 @@ export async function startLoneServer(): Promise<LoneServer> {
   await asServer(`${BIN}/initdb`, [
     ...['-D', places.data, '-X', places.wal, '-U', 'operator', '--auth=trust', '-k', '-N'],
   ]);
+  // As in a backup of a cluster with TLS, whose certificate is another by now.
+  const settings = "\nssl = on\nssl_cert_file = '/gone/cert.pem'\n";
+  await appendFile(join(places.data, 'postgresql.conf'), settings);
   const server = new LoneServer(dir, store, places);
   await server.writeWish();
   await server.start();

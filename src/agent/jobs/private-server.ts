@@ -81,6 +81,8 @@ async function preparePlace(
 function argumentsFor({ paths }: Desired, place: string): string[] {
   const settings = {
     listen_addresses: '',
+    // Files of certificates that it names may be long gone.
+    ssl: 'off',
     port: String(PORT),
     unix_socket_directories: place,
     hba_file: join(place, 'hba.conf'),
