@@ -34,7 +34,8 @@ export function hbaLines({ peerNetworks, clients, tls }: HbaInput): string[] {
     ...SYSTEM_USERS.flatMap((user) => networks.map((network) => line(['all'], user, network))),
     ...clients,
   ];
-  return tls ? lines.map((each) => each.replace(/^host /, 'hostssl ')) : lines;
+  // Who is refused, is refused either way.
+  return tls ? lines.map((each) => each.replace(/^host (?!.* reject$)/, 'hostssl ')) : lines;
 }
 
 /** Whoever is let in by `all` below is never one of the charm's own users. */

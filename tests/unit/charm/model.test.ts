@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { capabilitiesOf } from '../../../src/charm/model/capabilities.ts';
-import { hbaLines, identLines } from '../../../src/charm/model/hba.ts';
+import { hbaLines, identLines, ownUsersOnly } from '../../../src/charm/model/hba.ts';
 import { differing } from '../../../src/charm/model/merge.ts';
 import { memberOfUnit, unitOfMember } from '../../../src/charm/model/snapshot.ts';
 
@@ -27,6 +27,22 @@ describe('access to PostgreSQL', () => {
       assert.match(line, /scram-sha-256$|^local all (operator|monitoring) peer map=\1$/);
       assert.doesNotMatch(line, /0\.0\.0\.0\/0|::\/0/);
     }
+  });
+
+  test('with TLS nobody comes in without it, and who is refused stays so without it, too', () => {
+    const clients = [
+      ...ownUsersOnly(),
+      'host "shop" "reject" ::1/128 scram-sha-256',
+      'hostnossl all all 10.9.0.0/16 scram-sha-256',
+    ];
+    const lines = hbaLines({ ...input, clients, tls: true });
+    const kinds = lines.map((line) => line.replace(/ .*? (\S+)$/, ' $1'));
+    assert.deepEqual(kinds.slice(3), [
+      ...Array(4).fill('hostssl scram-sha-256'),
+      ...Array(2).fill('host reject'),
+      'hostssl scram-sha-256',
+      'hostnossl scram-sha-256',
+    ]);
   });
 
   test('names of system users cannot break out of their line', () => {
