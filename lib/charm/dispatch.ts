@@ -7,6 +7,7 @@ import { connectHooks } from '../hooks/connect.ts';
 import type { Hooks } from '../hooks/hooks.ts';
 import { messageOf, OperatorError } from '../std/errors.ts';
 import { collectSpans, traced } from '../std/trace.ts';
+import { keepTrace } from '../std/trace-buffer.ts';
 import type { AnyAction } from './action.ts';
 import { type Decider, isStep, statusOf } from './decision.ts';
 import { type Outcome, order, reconcile, type StepTable } from './reconcile.ts';
@@ -44,9 +45,7 @@ export async function dispatch<World, Steps, Tools>(
   try {
     return await traced(context.name, {}, () => connectAndRun(charm, context, env));
   } finally {
-    const trace = stop();
-    const { keepTrace } = await import('../std/trace-buffer.ts');
-    await keepTrace(directory, trace);
+    await keepTrace(directory, stop());
   }
 }
 
