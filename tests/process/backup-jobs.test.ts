@@ -19,6 +19,7 @@ import type { AgentWorld, RepositoryView } from '../../src/charm/model/world.ts'
 import { createPgBackRest } from '../../src/charm/workload/pgbackrest.ts';
 import { serverUser } from '../support/database-cluster.ts';
 import { STANZA, startLoneServer } from '../support/lone-server.ts';
+import { findProcesses } from '../support/processes.ts';
 
 const RUNNER = join(import.meta.dirname, '../../src/agent/jobs/runner.ts');
 const server = await startLoneServer();
@@ -170,30 +171,21 @@ describe('jobs', () => {
     assert.equal(again.outcome, 'done', again.message);
   });
 
-  test('a backup whose workers stand still fails by itself, and leaves no process', async () => {
+  test('a backup from a store that does not answer any more fails by itself', async () => {
     const config = server.desired.backup?.config ?? '';
-    const pgbackrest = createPgBackRest({
-      config,
-      stanza: STANZA,
-      user: serverUser,
-      quietMs: 3000,
-    });
-    const failed = assert.rejects(
-      pgbackrest.backup('full', false, () => undefined),
-      { code: 'pgbackrest-stalled', message: /nothing moved for 3\.0s; its last words: / },
-    );
-    const workers = async () => {
-      const pids = await processTree(process.pid);
-      const commands = await Promise.all(
-        pids.map(async (pid) => [pid, await commandLine(pid)] as const),
-      );
-      const found = commands.filter(([, words]) => words?.includes('backup:local') === true);
-      return found.length > 0 ? found.map(([pid]) => pid) : undefined;
-    };
-    const stopped = await poll(workers, { timeoutMs: 30_000, everyMs: 5 });
-    for (const pid of stopped ?? assert.fail('no worker was seen')) process.kill(pid, 'SIGSTOP');
-    await failed;
-    assert.equal(await workers(), undefined);
+    const options = { config, stanza: STANZA, user: serverUser, quietMs: 3000 };
+    const [store] = findProcesses(server.store.base);
+    assert.ok(store);
+    process.kill(store.pid, 'SIGSTOP');
+    try {
+      const failing = createPgBackRest(options).backup('full', false, () => undefined);
+      const message = /nothing moved for 3\.0s; its last words: .* command begin/;
+      await assert.rejects(failing, { code: 'pgbackrest-stalled', message });
+      const left = await Promise.all((await processTree(process.pid)).map(commandLine));
+      assert.ok(!left.some((words) => words?.includes(`--config=${config}`)));
+    } finally {
+      process.kill(store.pid, 'SIGCONT');
+    }
     const again = await finish('backup', { type: 'full' });
     assert.equal(again.outcome, 'done', again.message);
   });

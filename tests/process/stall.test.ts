@@ -11,12 +11,12 @@ const directory = await mkdtemp(join(tmpdir(), 'stall-'));
 after(() => rm(directory, { recursive: true, force: true }));
 
 /** Stands in for pgBackRest: a shell script that tells its own pid and its child's. */
-async function standIn(name: string, body: string) {
+async function standIn(name: string, body: string, quietMs = 600) {
   const program = join(directory, name);
   const pids = join(directory, `${name}.pids`);
   await writeFile(program, `#!/bin/sh\n${body.replaceAll('PIDS', pids)}\n`);
   await chmod(program, 0o755);
-  const pgbackrest = createPgBackRest({ config: '/none', stanza: 's', program, quietMs: 600 });
+  const pgbackrest = createPgBackRest({ config: '/none', stanza: 's', program, quietMs });
   const lines: string[] = [];
   const run = () => pgbackrest.backup('full', false, (line) => lines.push(line));
   const alive = async () => {
@@ -28,7 +28,7 @@ async function standIn(name: string, body: string) {
   return { run, lines, alive };
 }
 
-describe('a standstill', () => {
+describe('a standstill', { concurrency: true }, () => {
   test('ends the program and what it has started, and says what it said last', async () => {
     const it = await standIn('hang', 'echo copying; sleep 300 & echo $$ $! >PIDS; wait');
     await assert.rejects(it.run(), {
@@ -45,11 +45,30 @@ describe('a standstill', () => {
     assert.deepEqual(await it.alive(), [false, false]);
   });
 
-  test('is none as long as something is read, written or computed', async () => {
-    const work = 'for n in $(seq 20); do sleep 0.1; head -c 10 /dev/zero >/dev/null; done';
-    const it = await standIn('works', `${work}; echo new backup label = 20260101-000000F`);
-    assert.equal(await it.run(), '20260101-000000F');
+  /** Waits without a program for it. */
+  const pause = 'read -t 0.1 none <>PIDS.fifo';
+  const bash = (body: string) => `mkfifo PIDS.fifo; exec bash -c '${body}'`;
+
+  test('is not hidden by signs of life to whoever does not answer', async () => {
+    const body = `while :; do printf noop >/dev/null; ${pause}; done`;
+    const it = await standIn('keepalive', bash(body));
+    await assert.rejects(it.run(), { code: 'pgbackrest-stalled' });
   });
+
+  const label = 'echo new backup label = 20260101-000000F';
+  const loop = (work: string) => `for n in {1..45}; do ${work}; ${pause}; done; ${label}`;
+  const work = [
+    ['reads', bash(loop('read -N 70000 x </dev/urandom'))],
+    ['speaks', bash(loop('echo $n'))],
+    ['starts programs', `for n in $(seq 45); do sleep 0.1; done; ${label}`],
+  ] as const;
+  for (const [name, body] of work) {
+    // Longer in all than the quiet time, which is long enough for a machine that is busy.
+    test(`is none as long as it ${name}`, async () => {
+      const it = await standIn(name.slice(0, 5), body, 4000);
+      assert.equal(await it.run(), '20260101-000000F');
+    });
+  }
 });
 
 test('a tree of processes is itself and its descendants, and its activity grows', async () => {

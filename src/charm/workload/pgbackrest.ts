@@ -113,9 +113,10 @@ function runCommand(command: Command): Promise<string> {
     const onStall = () => {
       stalled = standstill(args, quietMs, last);
     };
-    const unwatch =
-      child.pid === undefined ? () => {} : endWhenStalled(child.pid, { quietMs, onStall });
+    const stall =
+      child.pid === undefined ? undefined : endWhenStalled(child.pid, { quietMs, onStall });
     const watch = (line: string) => {
+      stall?.heard();
       if (line.trim() !== '') last = line.trim();
       const problem = problemOf(line);
       if (problem !== undefined && problems.push(problem) > KEPT_ERRORS) problems.shift();
@@ -126,7 +127,7 @@ function runCommand(command: Command): Promise<string> {
     createInterface({ input: child.stderr }).on('line', watch);
     child.once('error', (error) => reject(failure(args, [error.message], undefined)));
     child.once('close', (code, signal) => {
-      unwatch();
+      stall?.stop();
       if (stalled !== undefined) reject(stalled);
       else if (code === 0) resolve(kept.join('\n'));
       else reject(failure(args, problems, signal ?? `exit code ${code}`));

@@ -1,6 +1,7 @@
 /**
- * Ends a program that has come to a standstill: neither it nor what it has started computes, reads
- * or writes any more. Such a program waits for somebody who will never answer, and would for ever.
+ * Ends a program that has come to a standstill: it says nothing, and neither it nor what it has
+ * started reads, writes or computes more than a sign of life now and then. Such a program waits for
+ * somebody who will never answer, and would for ever.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { activityOf, processTree, signal, startTime } from '../../../lib/machine/processes.ts';
@@ -12,36 +13,56 @@ export interface StallOptions {
   onStall: () => void;
 }
 
+export interface StallWatch {
+  /** The program has said something: it is at work. */
+  heard(): void;
+  /** A program that is being ended is ended all the same. */
+  stop(): void;
+}
+
 /** Looks this often within the quiet time. */
 const LOOKS = 30;
+/** What goes to and fro to keep connections open is less, and no work at all. */
+const NOISE_BYTES = 64 * 1024;
 /** From being asked to end to being ended. */
 const GRACE_MS = 5000;
 
-/** @returns what stops watching; a program that is being ended is ended all the same */
-export function endWhenStalled(pid: number, options: StallOptions): () => void {
+interface Seen {
+  pids: string;
+  activity: number;
+  /** When it last did something. */
+  at: number;
+}
+
+export function endWhenStalled(pid: number, options: StallOptions): StallWatch {
   const done = new AbortController();
+  const seen: Seen = { pids: '', activity: 0, at: Date.now() };
   // Looking fails when the watch is over, or when /proc cannot be read: then nothing is ended.
-  watch(pid, options, done.signal).catch(() => undefined);
-  return () => done.abort();
+  watch(pid, options, seen, done.signal).catch(() => undefined);
+  return {
+    heard() {
+      seen.at = Date.now();
+    },
+    stop: () => done.abort(),
+  };
 }
 
 async function watch(
   pid: number,
   { quietMs, onStall }: StallOptions,
+  seen: Seen,
   signal: AbortSignal,
 ): Promise<void> {
-  let seen = '';
-  let since = Date.now();
   for (;;) {
-    const pids = await processTree(pid);
-    const now = `${pids.join(' ')}: ${await activityOf(pids)}`;
+    const tree = await processTree(pid);
+    const [pids, activity] = [tree.join(' '), await activityOf(tree)];
     signal.throwIfAborted();
-    if (now !== seen) since = Date.now();
-    else if (Date.now() - since >= quietMs) {
+    if (pids !== seen.pids || activity - seen.activity >= NOISE_BYTES) {
+      Object.assign(seen, { pids, activity, at: Date.now() });
+    } else if (Date.now() - seen.at >= quietMs) {
       onStall();
-      return await end(pids);
+      return await end(tree);
     }
-    seen = now;
     await delay(quietMs / LOOKS, undefined, { signal, ref: false });
   }
 }
