@@ -124,9 +124,9 @@ async function oneRound(world: FaultWorld, fault: Fault, uris: readonly string[]
   const victim = await world.primary();
   const machine = await world.machineOf(victim);
   const away = fault === 'failover-poweroff';
-  // Of a unit without power nobody expects an answer: its clients have gone to the others.
-  const address = await world.addressOf(victim);
-  const load = new Load(away ? uris.filter((uri) => !uri.includes(`${address}:`)) : uris);
+  // Whose pooler loses its power goes to another; those who ask servers need all of them.
+  const lostPooler = `${await world.addressOf(victim)}:6432`;
+  const load = new Load(away ? uris.filter((uri) => !uri.includes(lostPooler)) : uris);
   try {
     await load.writes(LONGEST_MS);
     if (away) await untilEtcdLeadsElsewhere(world, victim);
