@@ -1,149 +1,131 @@
 /**
- * The `postgresql_client` interface, version 0, both sides: what a client asks of a database, and
- * what it is told. Text to values and back; grants nothing and reads no secret.
+ * What a client of the `postgresql_client` interface is told: databags and secrets of both versions
+ * of the protocol, both sides. Values to text and back; grants nothing and reads no secret.
  *
- * What a client may ask here decides names of databases and roles, lines of access rules and
- * pooler sections, so a request is taken apart strictly and refused with its reason.
+ * What a client asks for is in postgresql-client-request.ts.
  */
-import { type Databag, databagJson, stringList } from './databag.ts';
-
-/** Fields that may travel in a secret, grouped as the interface groups them. */
-const USER_FIELDS = ['username', 'password', 'uris', 'read-only-uris'] as const;
-const TLS_FIELDS = ['tls', 'tls-ca'] as const;
-const REQUESTED_SECRETS = [...USER_FIELDS, ...TLS_FIELDS, 'entity-name', 'entity-password'];
-
-/** Longest name whose owner role, `charmed_<name>_owner`, is still a PostgreSQL identifier. */
-const MAX_NAME_BYTES = 49;
-/** PostgreSQL's own, one that roles need, the pooler's console, keywords of access rules. */
-const RESERVED_NAMES = [
-  ...['postgres', 'template0', 'template1', 'databases', 'pgbouncer'],
-  ...['all', 'sameuser', 'samerole', 'samegroup', 'replication'],
-];
-/** The pooler offers every database under this name too, on the replicas. */
-export const READ_ONLY_SUFFIX = '_readonly';
-/** Always the role of a client, or never: asking for one changes nothing. */
-const ACCESS_GROUPS = ['relation_access', 'internal_access', 'identity_access'];
-
-export interface ClientRequest {
-  database: string;
-  /** Lower case, ascending, without the access groups. */
-  extraUserRoles: string[];
-  /** Which of the optional fields the client reads from its secrets. */
-  wants: { uris: boolean; readOnlyUris: boolean; tls: boolean };
-}
-
-export type ParsedRequest =
-  | { ok: true; request: ClientRequest }
-  /** A phrase that goes after the client's name: `asks for …`. */
-  | { ok: false; reason: string };
-
-/** @returns undefined as long as the client has asked for nothing */
-export function parseRequest(remoteApp: Databag): ParsedRequest | undefined {
-  const database = remoteApp['database'];
-  if (database === undefined) {
-    const newer = remoteApp['requests'] !== undefined;
-    return newer ? refuse('asks in protocol v1 of postgresql_client; v0 is served') : undefined;
-  }
-  const unserved = unservedFeature(remoteApp, database);
-  if (unserved !== undefined) return refuse(unserved);
-  const name = nameProblem(database);
-  if (name !== undefined) return refuse(`asks for database ${shown(database)}: ${name}`);
-  const fields = secretFields(remoteApp['requested-secrets']);
-  if (fields === undefined)
-    return refuse('sends requested-secrets that is not a JSON list of names');
-  return {
-    ok: true,
-    request: {
-      database,
-      extraUserRoles: extraRoles(remoteApp['extra-user-roles'] ?? ''),
-      wants: {
-        uris: fields.includes('uris'),
-        readOnlyUris: fields.includes('read-only-uris'),
-        tls: TLS_FIELDS.some((field) => fields.includes(field)),
-      },
-    },
-  };
-}
-
-function refuse(reason: string): ParsedRequest {
-  return { ok: false, reason };
-}
-
-/** Requests of the interface that exist and that this charm does not serve. */
-function unservedFeature(bag: Databag, database: string): string | undefined {
-  if (database.endsWith('*') || bag['prefix-matching'] !== undefined) {
-    return `asks for every database that begins with a prefix (${shown(database)}); name one`;
-  }
-  const entity = bag['entity-type'];
-  if (entity !== undefined) return `asks for an entity of type ${shown(entity)}; leave it out`;
-  if (bag['requested-entity-secret'] !== undefined) {
-    return 'asks for a user name of its own; leave requested-entity-secret out';
-  }
-  return undefined;
-}
-
-/** Why this cannot be the name of a client's database, or undefined when it can. */
-export function nameProblem(database: string): string | undefined {
-  if (database === '') return 'the name is empty';
-  const bytes = new TextEncoder().encode(database).length;
-  if (bytes > MAX_NAME_BYTES) return `a name has at most ${MAX_NAME_BYTES} bytes`;
-  // Case counts in PostgreSQL, but a name that differs from a reserved one by case only misleads.
-  if (RESERVED_NAMES.includes(database.toLowerCase())) return 'the name is reserved';
-  if (database.endsWith(READ_ONLY_SUFFIX)) {
-    return `names that end in ${READ_ONLY_SUFFIX} are the pooler's aliases for replicas`;
-  }
-  if (!/^[\p{L}\p{N}_][\p{L}\p{M}\p{N}_.-]*$/u.test(database)) {
-    return 'a name has letters, digits, "_", "-" and "." only, and begins with neither "-" nor "."';
-  }
-  return undefined;
-}
-
-/** A client that does not say gets all in secrets: nothing secret is ever written in clear. */
-function secretFields(json: string | undefined): string[] | undefined {
-  return json === undefined ? REQUESTED_SECRETS : stringList(json);
-}
-
-function extraRoles(text: string): string[] {
-  const roles = text.split(',').map((role) => role.trim().toLowerCase());
-  const asked = roles.filter((role) => role !== '' && !ACCESS_GROUPS.includes(role));
-  return [...new Set(asked)].sort();
-}
-
-function shown(text: string): string {
-  const quoted = JSON.stringify(text);
-  return quoted.length > 62 ? `${quoted.slice(0, 58)}..."` : quoted;
-}
+import { type Databag, parseJson } from './databag.ts';
+import {
+  type ClientRequest,
+  type Protocol,
+  receivedRequests,
+  repeated,
+} from './postgresql-client-request.ts';
 
 /** What the provider publishes beside the secrets. Endpoints are `host:port`, comma separated. */
 export interface ProviderFacts {
+  /** As it was asked for: a name, or a prefix that ends in `*`. */
   database: string;
   endpoints: string;
   readOnlyEndpoints: string;
   version: string;
+  /** For a prefix: the databases whose names begin with it, ascending. */
+  prefixDatabases?: readonly string[];
+}
+
+/** One request that is granted. */
+export interface Answer {
+  request: ClientRequest;
+  facts: ProviderFacts;
+  /** URIs of the secrets, by group; those that the client does not read are left out. */
+  secrets: Partial<Record<SecretGroup, string>>;
+}
+
+/** What was said of a request in v1 and stays, though nothing new can be said of it now. */
+export interface Kept {
+  kept: Readonly<Record<string, unknown>>;
+}
+
+export const SECRET_GROUPS = ['user', 'tls', 'entity'] as const;
+export type SecretGroup = (typeof SECRET_GROUPS)[number];
+
+/** Which secret holds the login, or the name of the group. */
+export function secretGroup({ entity }: ClientRequest): 'user' | 'entity' {
+  return entity === 'login' ? 'user' : 'entity';
 }
 
 /**
- * The provider's application databag. `data` repeats the client's own databag: clients look there
- * for what they had asked when the answer was written.
+ * The provider's application databag; undefined asks for a key to be absent.
+ *
+ * `data` repeats what the client had asked when the answer was written: clients look there, and one
+ * of v1 fails on an answer whose request is not in it. Nothing is said before a request is granted.
+ *
+ * @param refusals why requests are not granted: `app asks for …`
  */
-export function providerData(facts: ProviderFacts, remoteApp: Databag): Record<string, string> {
-  const { data: _, ...asked } = remoteApp;
+export function answerData(
+  protocol: Protocol,
+  remoteApp: Databag,
+  answers: readonly (Answer | Kept)[],
+  refusals: readonly string[],
+): Record<string, string | undefined> {
+  const status = refusals.length === 0 ? undefined : JSON.stringify(refusals.map(statusItem));
+  if (protocol === 'v0') {
+    const answer = answers.find((each) => 'request' in each);
+    if (answer === undefined) return { status };
+    return { ...flat(answer), data: repeated(remoteApp), requests: undefined, status };
+  }
+  const received = receivedRequests(remoteApp);
   return {
-    data: databagJson(asked),
+    ...NOTHING_FLAT,
+    version: 'v1',
+    data: JSON.stringify(received),
+    requests: JSON.stringify(answers.map((answer) => listed(answer, received))),
+    status,
+  };
+}
+
+function flat({ facts, secrets }: Answer): Record<string, string | undefined> {
+  return {
     database: facts.database,
     endpoints: facts.endpoints,
     'read-only-endpoints': facts.readOnlyEndpoints,
     version: facts.version,
+    // An empty text would delete the key just the same.
+    'prefix-databases': facts.prefixDatabases?.join(',') || undefined,
+    'secret-user': secrets.user,
+    'secret-tls': secrets.tls,
+    'secret-entity': secrets.entity,
   };
 }
 
-/** Label of the secret that holds a client's login; owned by the application. */
-export function userSecretLabel(relationId: number): string {
-  return `database.${relationId}.user.secret`;
+/** A client that has gone over to v1 reads nothing of v0 any more. */
+const NOTHING_FLAT = {
+  database: undefined,
+  endpoints: undefined,
+  'read-only-endpoints': undefined,
+  'prefix-databases': undefined,
+  'secret-user': undefined,
+  'secret-tls': undefined,
+  'secret-entity': undefined,
+};
+
+function listed(
+  answer: Answer | Kept,
+  received: Record<string, Record<string, unknown>>,
+): Readonly<Record<string, unknown>> {
+  if ('kept' in answer) return answer.kept;
+  const { id = '' } = answer.request;
+  const { database, ...said } = flat(answer);
+  return { resource: database, 'request-id': id, salt: received[id]?.['salt'], ...said };
 }
-/** Label of the secret that says whether and how a client speaks TLS. */
-export function tlsSecretLabel(relationId: number): string {
-  return `database.${relationId}.tls.secret`;
+
+/** Codes of the interface: thousands are the gravity, 5 is for what does not heal by itself. */
+function statusItem(message: string) {
+  return { code: 5001, message, resolution: 'ask for something that can be granted' };
+}
+
+/**
+ * Label of a secret for one request; owned by the application.
+ *
+ * @param requestId undefined for v0
+ */
+export function secretLabel(
+  relationId: number,
+  requestId: string | undefined,
+  group: SecretGroup,
+): string {
+  const request = requestId === undefined ? '' : `${requestId}.`;
+  return `database.${relationId}.${request}${group}.secret`;
 }
 
 /** Hook tools name an owned secret with or without its scheme; databags always with it. */
@@ -156,45 +138,58 @@ export interface Login {
   password: string;
 }
 
-/** Content of the secret `secret-user`. */
-export function userSecret(
+/** Content of the secret of a login, a user or a group; a group's password is left out. */
+export function loginSecret(
   login: Login,
   facts: ProviderFacts,
-  wants: ClientRequest['wants'],
+  { entity, wants }: Pick<ClientRequest, 'entity' | 'wants'>,
 ): Record<string, string> {
-  const uri = (hosts: string) => postgresqlUri(login, hosts, facts.database);
+  const { username, password } = login;
+  if (entity === 'GROUP') return { 'entity-name': username };
+  if (entity === 'USER') return { 'entity-name': username, 'entity-password': password };
+  const database = facts.prefixDatabases === undefined ? facts.database : facts.prefixDatabases[0];
+  // Of a prefix without a database there is nothing that a URI could lead to.
+  if (database === undefined) return { username, password };
+  const uri = (hosts: string) => postgresqlUri(login, hosts, database);
+  const single = (hosts: string) => uri(hosts.split(',')[0] ?? '');
   return {
-    username: login.username,
-    password: login.password,
-    ...(wants.uris ? { uris: uri(facts.endpoints) } : {}),
-    ...(wants.readOnlyUris ? { 'read-only-uris': uri(facts.readOnlyEndpoints) } : {}),
+    username,
+    password,
+    ...(wants.uris
+      ? {
+          uris: `${uri(facts.endpoints)}?target_session_attrs=read-write`,
+          'single-host-uris': single(facts.endpoints),
+        }
+      : {}),
+    ...(wants.readOnlyUris
+      ? {
+          'read-only-uris': uri(facts.readOnlyEndpoints),
+          'single-host-read-only-uris': single(facts.readOnlyEndpoints),
+        }
+      : {}),
   };
 }
 
-/** Content of the secret `secret-tls`; `ca` in PEM, undefined without TLS. */
-export function tlsSecret(ca: string | undefined): Record<string, string> {
-  return { tls: ca === undefined ? 'False' : 'True', 'tls-ca': ca ?? '' };
+/** The login in a secret's content; undefined while there is none. */
+export function loginOf(content: Databag | undefined): Login | undefined {
+  const username = content?.['username'] ?? content?.['entity-name'];
+  const password = content?.['password'] ?? content?.['entity-password'] ?? '';
+  return username === undefined ? undefined : { username, password };
+}
+
+/**
+ * Content of the secret `secret-tls`; `ca` in PEM, undefined without TLS. Clients of v1 read the
+ * flag as JSON.
+ */
+export function tlsSecret(ca: string | undefined, protocol: Protocol): Record<string, string> {
+  const [no, yes] = protocol === 'v0' ? ['False', 'True'] : ['false', 'true'];
+  return { tls: ca === undefined ? no : yes, 'tls-ca': ca ?? '' } as Record<string, string>;
 }
 
 /** libpq's form with several hosts, tried in order. User and password may hold anything. */
 export function postgresqlUri(login: Login, hosts: string, database: string): string {
   const text = (value: string) => encodeURIComponent(value.toWellFormed());
   return `postgresql://${text(login.username)}:${text(login.password)}@${hosts}/${text(database)}`;
-}
-
-export interface Wish {
-  database: string;
-  /** Comma separated, as the operator wrote it; empty for none. */
-  extraUserRoles: string;
-}
-
-/** The client's application databag. */
-export function requestData(wish: Wish): Record<string, string> {
-  return {
-    database: wish.database,
-    ...(wish.extraUserRoles === '' ? {} : { 'extra-user-roles': wish.extraUserRoles }),
-    'requested-secrets': JSON.stringify(REQUESTED_SECRETS),
-  };
 }
 
 /** What a client has been told, once it has everything that a login takes. */
@@ -204,34 +199,73 @@ export interface Connection extends ProviderFacts, Login {
   tls: boolean;
   /** PEM; undefined without TLS. */
   tlsCa: string | undefined;
+  /** A group has a name and no password. */
+  group: boolean;
 }
 
-/**
- * The answer of a provider to a client.
- *
- * @param user content of the secret that `secret-user` names, undefined while it cannot be read
- * @param tls content of the secret that `secret-tls` names
- * @returns undefined until database, endpoints and login are all there
- */
-export function parseResponse(
-  remoteApp: Databag,
-  user: Databag | undefined,
-  tls: Databag | undefined,
-): Connection | undefined {
-  const { database, endpoints } = remoteApp;
-  const username = user?.['username'];
-  const password = user?.['password'];
-  if (!database || !endpoints || !username || !password) return undefined;
+/** What the client finds in its application's view of the provider. */
+export interface Told {
+  bag: Databag;
+  /** Contents of the secrets that the bag names; undefined while they cannot be read. */
+  user: Databag | undefined;
+  tls: Databag | undefined;
+  entity: Databag | undefined;
+}
+
+/** @returns undefined until database, endpoints and login are all there */
+export function parseResponse({ bag, user, tls, entity }: Told): Connection | undefined {
+  const { database, endpoints } = bag;
+  const login = loginOf(user ?? entity);
+  const group = entity !== undefined && entity['entity-password'] === undefined;
+  if (!database || !endpoints || !login?.username || !(login.password || group)) return undefined;
+  const prefixDatabases = bag['prefix-databases'];
   return {
     database,
     endpoints,
-    readOnlyEndpoints: remoteApp['read-only-endpoints'] ?? '',
-    version: remoteApp['version'] ?? '',
-    username,
-    password,
+    readOnlyEndpoints: bag['read-only-endpoints'] ?? '',
+    version: bag['version'] ?? '',
+    ...(prefixDatabases === undefined
+      ? {}
+      : { prefixDatabases: prefixDatabases.split(',').filter((name) => name !== '') }),
+    ...login,
     uris: user?.['uris'],
     readOnlyUris: user?.['read-only-uris'],
     tls: tls?.['tls']?.toLowerCase() === 'true',
     tlsCa: tls?.['tls-ca'] || undefined,
+    group,
   };
+}
+
+/** What a v1 databag of a provider says about one request, as it is; undefined: nothing. */
+export function saidItem(
+  bag: Databag,
+  requestId: string,
+): Readonly<Record<string, unknown>> | undefined {
+  const list = parseJson(bag['requests'] ?? '');
+  if (!Array.isArray(list)) return undefined;
+  return list.find(
+    (item: unknown): item is Record<string, unknown> =>
+      typeof item === 'object' && item !== null && Reflect.get(item, 'request-id') === requestId,
+  );
+}
+
+/** What a provider's databag says about one request, in the words of v0. */
+export function saidOf(bag: Databag, requestId: string | undefined): Databag {
+  if (requestId === undefined) return bag;
+  const { resource, ...item } = saidItem(bag, requestId) ?? {};
+  const texts = Object.entries({ ...item, database: resource }).filter(
+    (entry): entry is [string, string] => typeof entry[1] === 'string',
+  );
+  return Object.fromEntries(texts);
+}
+
+/** Ids of the requests that a v1 databag of a provider says something about. */
+export function saidIds(bag: Databag): string[] {
+  const list = parseJson(bag['requests'] ?? '');
+  if (!Array.isArray(list)) return [];
+  return list.flatMap((item: unknown) => {
+    const id: unknown =
+      typeof item === 'object' && item !== null && Reflect.get(item, 'request-id');
+    return typeof id === 'string' ? [id] : [];
+  });
 }

@@ -31,6 +31,7 @@ import type { Tools } from './apply/tools.ts';
 import { access } from './decide/access.ts';
 import { backup } from './decide/backup.ts';
 import { certificateLeftovers, certificates } from './decide/certificates.ts';
+import { clientNames } from './decide/client-names.ts';
 import { clients } from './decide/clients.ts';
 import { departure, whileStaying } from './decide/departure.ts';
 import { desired } from './decide/desired.ts';
@@ -44,6 +45,7 @@ import { exporter, observability } from './decide/observability.ts';
 import { options } from './decide/options.ts';
 import { patroni, systemIdentity } from './decide/patroni.ts';
 import { plugins } from './decide/plugins.ts';
+import { roles } from './decide/roles.ts';
 import { secretRevisions } from './decide/secrets.ts';
 import { agentRevision, residents, services } from './decide/services.ts';
 import { status } from './decide/status.ts';
@@ -93,6 +95,8 @@ const DECIDERS: readonly Decider[] = [
   dynamic,
   rollingRestart,
   systemUsers,
+  roles,
+  clientNames,
   clients,
   plugins,
   observability,

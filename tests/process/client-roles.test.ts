@@ -1,97 +1,41 @@
 /** The SQL behind clients on a real PostgreSQL, with access rules as the charm writes them. */
 import assert from 'node:assert/strict';
-import { execFileSync, spawnSync } from 'node:child_process';
-import { randomInt } from 'node:crypto';
-import { chmodSync, chownSync, readdirSync, writeFileSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
-import { Secret } from '../../lib/std/secret.ts';
 import {
   dropClientRole,
   ensureClientDatabase,
   ensureClientRole,
 } from '../../src/charm/apply/client-roles.ts';
+import { ensureInstanceRoles } from '../../src/charm/apply/instance-roles.ts';
 import { hbaLines } from '../../src/charm/decide/access.ts';
-import type { SqlPort } from '../../src/charm/workload/ports.ts';
+import { assumedRoles, membershipsOf } from '../../src/charm/model/client-roles.ts';
 import { scramVerifier } from '../../src/charm/workload/scram.ts';
-import { connectSql } from '../../src/charm/workload/sql.ts';
-import { serverUser } from '../support/database-cluster.ts';
+import { LoginServer, ask as query } from '../support/login-server.ts';
 
-const version = readdirSync('/usr/lib/postgresql').at(-1) ?? '';
-const bin = (program: string) => `/usr/lib/postgresql/${version}/bin/${program}`;
-const address = `127.${randomInt(1, 250)}.${randomInt(1, 250)}.7`;
 const names = ['shop', 'bank', 'first-database', 'магазин'];
 const password = (role: string) => `p'\\w-${role}`;
 
-async function query(connecting: Promise<SqlPort>, text: string) {
-  const sql = await connecting;
-  try {
-    return await sql.query(text);
-  } finally {
-    await sql.close();
-  }
-}
-
-/** A server in a directory of its own, logging every statement. */
-class Server {
-  readonly dir: string;
-  readonly admin = (database: string) =>
-    connectSql({ host: this.dir, port: 5432, user: serverUser.name, database });
-
-  constructor(dir: string) {
-    this.dir = dir;
-    chmodSync(dir, 0o700);
-    chownSync(dir, serverUser.uid, serverUser.gid);
-    const data = join(dir, 'data');
-    this.#run('initdb', '-D', data, '-A', 'trust', '-E', 'UTF8', '--locale=C.UTF-8');
-    // The directory of the socket is closed to others. Between databases all is wide open:
-    // privileges alone must keep clients apart.
-    const networks = ['127.0.0.0/8'];
-    const rules = [1, 2, 3, 4].map((n) => ({ user: `relation-${n}`, databases: names, networks }));
-    const hba = ['local all all trust', ...hbaLines(rules), ''].join('\n');
-    writeFileSync(join(data, 'pg_hba.conf'), hba);
-    const settings = [
-      `listen_addresses=${address}`,
-      `unix_socket_directories=${dir}`,
-      'fsync=off',
-      'log_statement=all',
-    ];
-    const options = settings.map((setting) => `-c ${setting}`).join(' ');
-    this.#run('pg_ctl', '-D', data, '-w', '-l', join(dir, 'log'), '-o', options, 'start');
-  }
-
-  asClient(role: string, database: string): Promise<SqlPort> {
-    const secret = new Secret(password(role));
-    return connectSql({ host: address, port: 5432, user: role, password: secret, database });
-  }
-
-  async provide(role: string, database: string): Promise<void> {
-    await ensureClientDatabase(this.admin, database);
-    const verifier = await scramVerifier(password(role));
-    await ensureClientRole(this.admin, { role, database, verifier });
-  }
-
-  async end(): Promise<void> {
-    this.#run('pg_ctl', '-D', join(this.dir, 'data'), '-m', 'immediate', 'stop');
-    await rm(this.dir, { recursive: true });
-  }
-
-  #run(program: string, ...args: string[]): void {
-    const ids = process.getuid?.() === 0 ? { uid: serverUser.uid, gid: serverUser.gid } : {};
-    // pg_ctl leaves a server behind that would keep a pipe open.
-    const done = spawnSync(bin(program), args, { ...ids, cwd: this.dir, stdio: 'ignore' });
-    assert.equal(done.status, 0, `${program} ${args.join(' ')}`);
-  }
-}
+/** Between databases all is wide open: privileges alone must keep clients apart. */
+const rules = [1, 2, 3, 4].map((n) => ({
+  user: `relation-${n}`,
+  databases: names,
+  networks: ['127.0.0.0/8'],
+}));
 
 describe('clients on PostgreSQL', async () => {
-  const server = new Server(await mkdtemp(join(tmpdir(), 'pgc-')));
-  const { admin } = server;
-  const asClient = server.asClient.bind(server);
-  const provide = server.provide.bind(server);
+  const server = new LoginServer(hbaLines(rules));
   after(() => server.end());
+  const { admin } = server;
+  await ensureInstanceRoles(admin);
+  const asClient = (role: string, database: string) => server.login(role, password(role), database);
+  const provide = async (role: string, database: string) => {
+    await ensureClientDatabase(admin, database);
+    const memberOf = membershipsOf([database], []);
+    const assumes = assumedRoles(memberOf, [database]);
+    const rest = { login: true, superuser: false, connectionLimit: -1 };
+    const wish = { name: role, mark: role, memberOf, assumes, ...rest };
+    await ensureClientRole(admin, wish, await scramVerifier(password(role)));
+  };
 
   test('the access rules are understood as they are meant', async () => {
     const rows = await query(
@@ -180,8 +124,8 @@ describe('clients on PostgreSQL', async () => {
   });
 
   test('no password and no verifier is in the log of the server, which logs all', () => {
-    const log = execFileSync('cat', [join(server.dir, 'log')], { encoding: 'utf8' });
-    assert.match(log, /GRANT "charmed_shop_owner"/);
+    const log = server.log();
+    assert.match(log, /set_up_predefined_catalog_roles/);
     assert.doesNotMatch(log, /SCRAM-SHA-256\$|p'\\w-/);
   });
 });

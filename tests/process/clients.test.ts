@@ -3,10 +3,14 @@
  * tests share one deployment; each goes on where the last one ended.
  */
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { after, describe, test } from 'node:test';
+import { promisify } from 'node:util';
 import { charmArchive } from '../support/build.ts';
 import { startDeployment } from '../support/deployment.ts';
-import { accessOf, query } from '../support/sql.ts';
+import { accessOf, connect, query } from '../support/sql.ts';
+
+type Fields = Record<string, string>;
 
 describe('clients', async () => {
   const model = await startDeployment({ model: { 'update-status-hook-interval': '10s' } });
@@ -77,13 +81,13 @@ describe('clients', async () => {
   });
 
   test('a request that cannot be served blocks with its reason until it is mended', async () => {
-    await integrator('third', 'shop', 'extra-user-roles=superuser');
+    await integrator('third', 'shop', 'extra-user-roles=pg_monitor');
     const why = await model.until('the refusal', async () => {
       const leader = Object.values(await model.units('postgresql')).find((unit) => unit.leader);
       const text = leader?.['workload-status'].message ?? '';
       return text.startsWith('third ') ? text : undefined;
     });
-    assert.match(why, /asks for extra-user-roles "superuser"/);
+    assert.match(why, /asks for extra-user-roles "pg_monitor"; allowed is one of charmed_admin, /);
     assert.match(await message('third'), /waiting for postgresql/);
     assert.deepEqual(await query(await accessOf(model, 'first/0'), 'SELECT app FROM mine'), [
       { app: 'first' },
@@ -93,6 +97,53 @@ describe('clients', async () => {
     // It shares the database of the first, whose owner both stand for.
     const access = await accessOf(model, 'third/0');
     await query(access, 'INSERT INTO mine VALUES ($1)', ['third']);
+  });
+
+  test('clients with a name of their own, a prefix, a group, and either protocol', async () => {
+    const wishes = [
+      ['builder', 'abc_0', 'extra-user-roles=charmed_admin,createdb', 'requested-entity-name=anna'],
+      ['family', 'abc*', 'protocol=v1'],
+      ['readers', 'shop', 'entity-type=GROUP', 'extra-group-roles=charmed_read'],
+    ] as const;
+    for (const [name, database, ...options] of wishes) await integrator(name, database, ...options);
+    await model.active(['postgresql', 'builder', 'family', 'readers']);
+
+    const builder = await accessOf(model, 'builder/0');
+    assert.equal(builder.username, 'anna');
+    // Like psql and libpq: the first host that takes writes, and a single one for those who cannot.
+    const [row] = await query(builder, 'SELECT current_user AS role');
+    assert.deepEqual(row, { role: 'charmed_abc_0_owner' });
+    await query(builder, 'CREATE TABLE mine AS SELECT 1 AS id');
+    const owner = {
+      ...builder,
+      endpoints: [builder.endpoints[0]?.replace(':6432', ':5432') ?? ''],
+    };
+    const postgres = await connect({ ...owner, database: 'postgres' });
+    await postgres.query('CREATE DATABASE abc_1');
+    await postgres.end();
+
+    const family = await model.until('the prefix to mean the new database', async () => {
+      const answer = await model.json<Record<string, { results: Record<string, Fields> }>>(
+        'run family/0 get-credentials',
+      );
+      const told = answer['family/0']?.results['postgresql'];
+      return told?.['prefix-databases'] === 'abc_0,abc_1' ? told : undefined;
+    });
+    assert.match(family['username'] ?? '', /^relation-\d+-[0-9a-f]{16}$/);
+    const access = { ...(await accessOf(model, 'family/0')), database: 'abc_1' };
+    const made = await model.until('the login into the new database', async () =>
+      query(access, 'SELECT current_user AS role').catch(() => undefined),
+    );
+    assert.deepEqual(made, [{ role: 'charmed_abc_1_owner' }]);
+    assert.deepEqual(await query({ ...access, database: 'abc_0' }, 'TABLE mine'), [{ id: 1 }]);
+    await assert.rejects(query({ ...access, database: 'shop' }, 'SELECT 1'));
+  });
+
+  test('psql and node-postgres connect with the URIs as they were given', async () => {
+    const { uris } = await accessOf(model, 'first/0');
+    assert.match(uris, /:6432,.*:6432,.*:6432\/shop\?target_session_attrs=read-write$/);
+    const answer = await promisify(execFile)('psql', [uris, '-Atc', 'SHOW transaction_read_only']);
+    assert.equal(answer.stdout.trim(), 'off');
   });
 
   test('the monitoring scrapes every unit, and says so', async () => {
@@ -118,6 +169,7 @@ describe('clients', async () => {
     assert.deepEqual(rows, [{ app: 'first' }, { app: 'third' }]);
     const secrets = await model.json<Record<string, { label?: string }>>('secrets');
     const labels = Object.values(secrets).map((secret) => secret.label ?? '');
-    assert.equal(labels.filter((label) => label.endsWith('.user.secret')).length, 2);
+    // The first, the second, the builder and the family; a group has no login.
+    assert.equal(labels.filter((label) => label.endsWith('.user.secret')).length, 4);
   });
 });

@@ -3,12 +3,27 @@
  * secrets that change when a hook succeeds, poolers that learn of users when agents get to it.
  */
 import { reconcile as run, type StepTable } from '../../lib/charm/reconcile.ts';
-import { userSecret } from '../../lib/relations/postgresql-client.ts';
+import { loginOf, loginSecret } from '../../lib/relations/postgresql-client.ts';
+import { accessRules } from '../../src/charm/decide/access.ts';
+import { clientNames } from '../../src/charm/decide/client-names.ts';
 import { clients } from '../../src/charm/decide/clients.ts';
+import { roles } from '../../src/charm/decide/roles.ts';
 import { NO_CERTIFICATES } from '../../src/charm/model/certificates.ts';
+import {
+  DATABASES_OWNER,
+  ROLES_MARK,
+  ROLES_REVISION,
+  rolesOf,
+} from '../../src/charm/model/client-roles.ts';
 import type { Relation, Snapshot } from '../../src/charm/model/snapshot.ts';
 import type { Steps } from '../../src/charm/model/steps.ts';
-import { known, type Observed, type PeerView, unknown } from '../../src/charm/model/world.ts';
+import {
+  type DatabaseRole,
+  known,
+  type Observed,
+  type PeerView,
+  unknown,
+} from '../../src/charm/model/world.ts';
 
 type Bag = Record<string, string>;
 export interface Client {
@@ -22,22 +37,33 @@ export interface Client {
 /** What a hook writes and what is lost when it fails. */
 interface Committed {
   bags: Record<number, Bag>;
+  peers: Bag;
   secrets: Record<string, { id: string; content: Bag; grants: number[] }>;
 }
 
 export class ClientWorld {
   clients: Client[] = [];
   databases: string[] = ['postgres'];
-  roles: { name: string; login: boolean; superuser: boolean; memberOf: string[] }[] = [];
+  /** Of `databases`: made by a client, and open to everybody. */
+  clientDatabases: string[] = [];
+  openDatabases: string[] = [];
+  roles: DatabaseRole[] = [];
+  /** What clients have granted, by URI. */
+  granted: Record<string, Bag> = {};
+  config: Record<string, string | number | boolean> = {};
   /** The password that each login really has. */
   passwords: Record<string, string> = {};
-  committed: Committed = { bags: {}, secrets: {} };
+  committed: Committed = { bags: {}, peers: {}, secrets: {} };
   primary: string | undefined = 'postgresql-0';
   unreachable: string[] = [];
   poolerUsers: string[] = [];
+  /** Users that access rules in force name. */
+  ruledUsers: string[] = [];
   /** Roles that the own PostgreSQL's access rules name; undefined: those the pooler knows. */
   ownRules: string[] | undefined;
   isLeader = true;
+  /** Client address of a unit, by its number. */
+  address = (unit: number): string => `10.0.0.1${unit}`;
   #made = 0;
 
   /** One hook on the leader. @param dieBefore number of the step before which the process dies */
@@ -48,7 +74,7 @@ export class ClientWorld {
     try {
       const outcome = await run<Snapshot, Steps, Committed>({
         observe: async () => this.snapshot(pending),
-        deciders: [clients],
+        deciders: [roles, clientNames, clients],
         steps: this.#table(),
         tools: pending,
         onStep: (step) => {
@@ -66,7 +92,27 @@ export class ClientWorld {
 
   /** The agents of all units that are reachable take over what the databases say. */
   agentsCatchUp(): void {
-    this.poolerUsers = this.roles.filter((role) => role.login).map((role) => role.name);
+    const declared = accessRules(this.snapshot()).map((rule) => rule.user);
+    this.poolerUsers = this.roles
+      .filter((role) => role.login && (!role.superuser || declared.includes(role.name)))
+      .map((role) => role.name);
+    this.ruledUsers = declared;
+  }
+
+  /** Roles of clients, by name. */
+  clientRoles(): string[] {
+    return this.roles.filter(({ comment }) => comment?.startsWith('relation-')).map((r) => r.name);
+  }
+
+  role(name: string): DatabaseRole | undefined {
+    return this.roles.find((role) => role.name === name);
+  }
+
+  /** A client, or an operator, makes a database by SQL. */
+  makeDatabase(name: string, owner = DATABASES_OWNER): void {
+    this.databases.push(name);
+    this.openDatabases.push(name);
+    if (owner === DATABASES_OWNER) this.clientDatabases.push(name);
   }
 
   /** Hooks and agents until nothing changes; at most ten rounds. */
@@ -83,7 +129,7 @@ export class ClientWorld {
     const peer = (name: string): Observed<PeerView> =>
       this.unreachable.includes(name)
         ? unknown('no answer')
-        : known({ generation: 1, poolerUsers: this.poolerUsers, hbaUsers: this.poolerUsers });
+        : known({ generation: 1, poolerUsers: this.poolerUsers, hbaUsers: this.ruledUsers });
     const members = [0, 1, 2].map((n) => ({
       name: `postgresql-${n}`,
       role: this.primary === `postgresql-${n}` ? 'primary' : 'replica',
@@ -97,10 +143,12 @@ export class ClientWorld {
           : known({
               serverVersion: '15.18 (Debian 15.18-0)',
               databases: [...this.databases],
+              clientDatabases: [...this.clientDatabases],
+              openDatabases: [...this.openDatabases],
               roles: structuredClone(this.roles),
             }),
       pooler: known({ users: this.poolerUsers }),
-      local: known({ hbaUsers: this.ownRules ?? this.poolerUsers }),
+      local: known({ hbaUsers: this.ownRules ?? this.ruledUsers }),
       peers: { 'postgresql/1': peer('postgresql/1'), 'postgresql/2': peer('postgresql/2') },
     };
     return {
@@ -108,14 +156,16 @@ export class ClientWorld {
       unit: {
         name: 'postgresql/0',
         isLeader: this.isLeader,
-        clientAddress: '10.0.0.10',
+        clientAddress: this.address(0),
         egress: ['10.0.0.10/32'],
         dying: false,
       },
+      config: this.config,
       peers: {
+        app: from.peers,
         others: [1, 2].map((n) => ({
           name: `postgresql/${n}`,
-          data: { 'database-address': `10.0.0.1${n}`, 'egress-subnets': `10.0.0.1${n}/32` },
+          data: { 'database-address': this.address(n), 'egress-subnets': `10.0.0.1${n}/32` },
           dying: false,
         })),
       },
@@ -131,11 +181,13 @@ export class ClientWorld {
           units: client.units,
         }),
       ),
-      ...{ certificates: NO_CERTIFICATES, config: {} },
+      certificates: NO_CERTIFICATES,
       machine: { memoryBytes: 4 * 1024 ** 3, cpus: 2, packages: {} },
       named: { 'time-zone': [], locale: [], library: [] },
       relationSecrets: from.secrets,
-      grantedSecrets: {},
+      grantedSecrets: this.granted,
+      files: {},
+      layout: { desired: '/b/pg/desired.json' },
       agent: known(agent),
     } as unknown as Snapshot;
   }
@@ -143,38 +195,52 @@ export class ClientWorld {
   /** The steps' effects, as src/charm/apply has them. */
   #table(): StepTable<Steps, Committed> {
     const table: Partial<StepTable<Steps, Committed>> = {
+      'ensure-instance-roles': this.#step(() => {
+        this.#put({ name: ROLES_MARK, comment: ROLES_REVISION });
+      }),
       'ensure-database': this.#step(({ database }) => {
-        if (!this.databases.includes(database)) this.databases.push(database);
+        if (!this.databases.includes(database)) {
+          this.databases.push(database);
+          this.clientDatabases.push(database);
+        }
+        this.openDatabases = this.openDatabases.filter((name) => name !== database);
+        this.#put({ name: rolesOf(database).owner, comment: ROLES_REVISION });
       }),
       'issue-credentials': this.#step((wish, { secrets }) => {
-        const label = `database.${wish.relationId}.user.secret`;
-        const password = secrets[label]?.content['password'] ?? `made-${this.#made++}`;
-        const memberOf = ['relation_access', `charmed_${wish.facts.database}_admin`];
-        this.roles = this.roles.filter((role) => role.name !== wish.role);
-        this.roles.push({ name: wish.role, login: true, superuser: false, memberOf });
-        this.passwords[wish.role] = password;
-        const content = userSecret({ username: wish.role, password }, wish.facts, wish.wants);
-        secrets[label] = { id: `user${wish.relationId}`, content, grants: [] };
+        const { label, role, given } = wish;
+        const kept = loginOf(secrets[label]?.content)?.password;
+        const password = kept || this.granted[given ?? '']?.['password'] || `made-${this.#made++}`;
+        const { mark, ...rest } = role;
+        this.#put({ ...rest, comment: mark });
+        if (role.login) this.passwords[role.name] = password;
+        const login = { username: role.name, password };
+        const content = loginSecret(login, wish.facts, wish.request);
+        secrets[label] = { id: idOf(label), content, grants: secrets[label]?.grants ?? [] };
       }),
       'update-credentials': this.#step((wish, { secrets }) => {
-        const secret = secrets[`database.${wish.relationId}.user.secret`];
-        const password = secret?.content['password'] ?? '';
-        if (secret === undefined) return;
-        secret.content = userSecret({ username: wish.role, password }, wish.facts, wish.wants);
+        const secret = secrets[wish.label];
+        const login = loginOf(secret?.content);
+        if (secret === undefined || login === undefined) return;
+        secret.content = loginSecret(login, wish.facts, wish.request);
       }),
-      'issue-tls-secret': this.#step(({ relationId }, { secrets }) => {
-        const content = { tls: 'False', 'tls-ca': '' };
-        secrets[`database.${relationId}.tls.secret`] = {
-          id: `tls${relationId}`,
-          content,
-          grants: [],
-        };
+      'adjust-role': this.#step(({ role: { mark, ...role } }) => {
+        this.#put({ ...role, comment: mark });
       }),
-      'publish-secret': this.#step(({ relationId, key, label }, { secrets, bags }) => {
+      'assume-roles': this.#step(({ role, assumes }) => {
+        this.#put({ ...this.role(role), name: role, assumes });
+      }),
+      'issue-tls-secret': this.#step(({ label, content }, { secrets }) => {
+        secrets[label] = { id: idOf(label), content, grants: secrets[label]?.grants ?? [] };
+      }),
+      'grant-secret': this.#step(({ relationId, label }, { secrets }) => {
         const secret = secrets[label];
         if (secret === undefined) throw new Error(`there is no ${label}`);
-        secret.grants.push(relationId);
-        bags[relationId] = { ...bags[relationId], [key]: `secret:${secret.id}` };
+        secret.grants = [...new Set([...secret.grants, relationId])];
+      }),
+      'peer-set': this.#step(({ data }, pending) => {
+        const merged = Object.entries({ ...pending.peers, ...data });
+        const kept = merged.filter((entry): entry is [string, string] => entry[1] !== undefined);
+        pending.peers = Object.fromEntries(kept);
       }),
       'relation-set': this.#step(({ relationId, data }, { bags }) => {
         const merged = Object.entries({ ...bags[relationId], ...data });
@@ -191,6 +257,12 @@ export class ClientWorld {
     return table as StepTable<Steps, Committed>;
   }
 
+  #put(role: Partial<DatabaseRole> & { name: string }): void {
+    const before = this.roles.filter(({ name }) => name !== role.name);
+    const empty = { login: false, superuser: false, memberOf: [], connectionLimit: -1 };
+    this.roles = [...before, { ...empty, assumes: {}, ...structuredClone(role) }];
+  }
+
   #step<Args>(effect: (args: Args, pending: Committed) => void) {
     return {
       lane: 'all',
@@ -200,4 +272,10 @@ export class ClientWorld {
       },
     };
   }
+}
+
+/** `database.7.user.secret` -> `user7` */
+function idOf(label: string): string {
+  const [, relation = '', ...rest] = label.split('.');
+  return `${rest.slice(0, -1).reverse().join('-')}${relation}`;
 }

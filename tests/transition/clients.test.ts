@@ -52,13 +52,16 @@ describe('a client that asks for a database', () => {
       'secret-tls': 'secret:tls7',
     });
     const password = world.passwords['relation-7'];
+    const login = `postgresql://relation-7:${password}@`;
     assert.deepEqual(world.committed.secrets['database.7.user.secret'], {
       id: 'user7',
       content: {
         username: 'relation-7',
         password,
-        uris: `postgresql://relation-7:${password}@${endpoints}/shop`,
-        'read-only-uris': `postgresql://relation-7:${password}@10.0.0.11:5432,10.0.0.12:5432/shop`,
+        uris: `${login}${endpoints}/shop?target_session_attrs=read-write`,
+        'single-host-uris': `${login}10.0.0.10:6432/shop`,
+        'read-only-uris': `${login}10.0.0.11:5432,10.0.0.12:5432/shop`,
+        'single-host-read-only-uris': `${login}10.0.0.11:5432/shop`,
       },
       grants: [7],
     });
@@ -106,7 +109,9 @@ describe('a client that asks for a database', () => {
 
   test('has asked for nothing yet: nothing is done or said', async () => {
     const world = aWorld(aClient(7, '', { remoteApp: {} }));
+    await world.hook(); // Makes the roles of the instance, whoever comes.
     assert.deepEqual(await world.hook(), { findings: [], plan: [], kinds: [] });
+    assert.deepEqual(world.committed.bags, {});
   });
 
   test('is served by the leader alone', async () => {
@@ -123,8 +128,8 @@ describe('a client that asks for a database', () => {
 });
 
 describe('a hook that dies', () => {
-  // A client is served in two hooks with the agents between them: eight steps in all.
-  for (let deaths = 0; deaths <= 8; deaths++) {
+  // A client is served in two hooks with the agents between them: ten steps in all.
+  for (let deaths = 0; deaths <= 10; deaths++) {
     test(`before step ${deaths} is finished by the next`, async () => {
       const world = aWorld(aClient(7, 'shop'));
       await world.hook(deaths);
@@ -150,7 +155,7 @@ describe('a hook that dies', () => {
       world.clients = [aClient(7, 'shop', { ending: true })];
       await world.hook(deaths);
       await world.hook();
-      assert.deepEqual(world.roles, []);
+      assert.deepEqual(world.clientRoles(), []);
       assert.deepEqual(world.committed.secrets, {});
     }
   });
@@ -185,7 +190,8 @@ describe('when the primary moves', () => {
     });
     const content = world.committed.secrets['database.7.user.secret']?.content;
     assert.equal(content?.['password'], before);
-    assert.equal(content?.['uris'], `postgresql://relation-7:${before}@${moved}/shop`);
+    const uris = `postgresql://relation-7:${before}@${moved}/shop?target_session_attrs=read-write`;
+    assert.equal(content?.['uris'], uris);
     assert.deepEqual((await world.hook()).kinds, []);
   });
 });
@@ -199,8 +205,8 @@ describe('a request that cannot be served', () => {
     ],
     [
       'a role',
-      { database: 'shop', 'extra-user-roles': 'SUPERUSER' },
-      /extra-user-roles "superuser"/,
+      { database: 'shop', 'extra-user-roles': 'SUPERUSER,pg_monitor' },
+      /extra-user-roles "pg_monitor,superuser"; allowed is one of charmed_admin, /,
     ],
   ];
   for (const [what, remoteApp, message] of cases) {
@@ -215,20 +221,30 @@ describe('a request that cannot be served', () => {
       assert.match(findings[0]?.message ?? '', message);
       assert.deepEqual(world.databases, ['postgres', 'bank']);
       assert.ok(world.committed.bags[8]?.['secret-user']);
+      assert.match(world.committed.bags[7]?.['status'] ?? '', /"message":"app-7 asks for/);
 
       bad.remoteApp = { database: 'shop', 'requested-secrets': requested };
       await world.settle();
       assert.deepEqual((await world.hook()).findings, []);
       assert.ok(world.committed.bags[7]?.['secret-user']);
+      assert.equal(world.committed.bags[7]?.['status'], undefined);
     });
   }
 
   test('as a change of what was given before is refused as well', async () => {
     const world = await served(aClient(7, 'shop'));
     world.clients = [aClient(7, 'bank')];
-    const { findings, kinds } = await world.hook();
-    assert.deepEqual(kinds, []);
+    const before = world.committed.bags[7];
+    const { findings } = await world.hook();
     assert.match(findings[0]?.message ?? '', /was given database shop/);
+    // All that it was given stays; it hears why there is no more.
+    const { status, ...rest } = world.committed.bags[7] ?? {};
+    assert.deepEqual(rest, before);
+    assert.match(status ?? '', /"code":5001,"message":"app-7 was given database shop/);
+    assert.deepEqual((await world.hook()).kinds, []);
+    world.clients = [aClient(7, 'shop')];
+    await world.hook();
+    assert.deepEqual(world.committed.bags[7], before);
   });
 });
 
@@ -239,10 +255,7 @@ describe('a relation that ends', () => {
     const { kinds } = await world.hook();
     assert.deepEqual(kinds, ['drop-client', 'remove-secret', 'remove-secret']);
     assert.deepEqual(world.databases, ['postgres', 'shop', 'bank']);
-    assert.deepEqual(
-      world.roles.map((role) => role.name),
-      ['relation-8'],
-    );
+    assert.deepEqual(world.clientRoles(), ['relation-8']);
   });
 
   test('while there is no primary loses its role as soon as there is one', async () => {
@@ -253,7 +266,7 @@ describe('a relation that ends', () => {
     world.clients = [];
     world.primary = 'postgresql-1';
     assert.deepEqual((await world.hook()).kinds, ['drop-client']);
-    assert.deepEqual(world.roles, []);
+    assert.deepEqual(world.clientRoles(), []);
   });
 
   test('and comes back finds its data, with another login', async () => {

@@ -3,7 +3,7 @@ import type { Charm } from '../../../lib/charm/dispatch.ts';
 import { decide } from './decide.ts';
 import { getCredentials } from './get-credentials.ts';
 import { ENDPOINT, observe, type Tools } from './observe.ts';
-import type { Steps, World } from './world.ts';
+import { nameLabel, type Steps, type World } from './world.ts';
 
 export const dataIntegrator: Charm<World, Steps, Tools> = {
   tools: (base) => base,
@@ -14,6 +14,22 @@ export const dataIntegrator: Charm<World, Steps, Tools> = {
       lane: 'request',
       async apply({ relationId, data }, { hooks }) {
         await hooks.relationSet(ENDPOINT, relationId, data, 'app');
+        return undefined;
+      },
+    },
+    'name-user': {
+      lane: 'request',
+      async apply({ relationId, name }, { hooks }) {
+        const label = nameLabel(relationId);
+        const id = await hooks.secretAdd({ 'entity-name': name }, { label });
+        await hooks.secretGrant(id, { endpoint: ENDPOINT, id: relationId });
+        return undefined;
+      },
+    },
+    'forget-name': {
+      lane: 'request',
+      async apply({ uri }, { hooks }) {
+        await hooks.secretRemove(uri);
         return undefined;
       },
     },

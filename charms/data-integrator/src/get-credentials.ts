@@ -6,8 +6,8 @@ import {
   type Refused,
   refuse,
 } from '../../../lib/charm/action.ts';
-import { parseResponse } from '../../../lib/relations/postgresql-client.ts';
 import { ENDPOINT } from './observe.ts';
+import { answerTo } from './request.ts';
 import type { Steps, World } from './world.ts';
 
 export const getCredentials: Action<World, Steps, Record<string, never>> = {
@@ -16,30 +16,34 @@ export const getCredentials: Action<World, Steps, Record<string, never>> = {
   plan,
 };
 
-function plan({ databaseName, relations }: World): Accepted<Steps> | Refused {
-  if (databaseName === undefined) {
+function plan({ options, relations }: World): Accepted<Steps> | Refused {
+  if (options.databaseName === '') {
     return refuse('no-database-name', 'cannot get credentials: option database-name is not set');
   }
   const relation = relations.find((candidate) => !candidate.ending);
   if (relation === undefined) {
     return refuse('not-related', 'cannot get credentials: not integrated with a database');
   }
-  const connection = parseResponse(relation.remoteApp, relation.user, relation.tls);
+  const connection = answerTo(relation, options);
   if (connection === undefined) {
     const message = `cannot get credentials: ${relation.app} has not granted any yet`;
     return refuse('no-credentials', message);
   }
+  const [username, password] = relation.user === undefined ? ENTITY : LOGIN;
   const fields: Record<string, string | undefined> = {
     data: relation.remoteApp['data'],
     database: connection.database,
     endpoints: connection.endpoints,
-    password: connection.password,
+    [password]: connection.password,
+    'prefix-databases': connection.prefixDatabases?.join(','),
     'read-only-endpoints': connection.readOnlyEndpoints,
     'read-only-uris': connection.readOnlyUris,
+    'single-host-read-only-uris': relation.user?.['single-host-read-only-uris'],
+    'single-host-uris': relation.user?.['single-host-uris'],
     tls: connection.tls ? 'True' : 'False',
     'tls-ca': connection.tlsCa,
     uris: connection.uris,
-    username: connection.username,
+    [username]: connection.username,
     version: connection.version,
   };
   const given = Object.entries(fields).filter((field): field is [string, string] => !!field[1]);
@@ -48,3 +52,7 @@ function plan({ databaseName, relations }: World): Accepted<Steps> | Refused {
     ...Object.fromEntries(given.map(([name, value]) => [`${ENDPOINT}.${name}`, value])),
   });
 }
+
+/** What the interface calls name and password. */
+const LOGIN = ['username', 'password'] as const;
+const ENTITY = ['entity-name', 'entity-password'] as const;

@@ -1,7 +1,9 @@
 /** Reads the options, the relation and the secrets that came over it. Changes nothing. */
 import type { HookContext } from '../../../lib/contract/context.ts';
 import type { Hooks } from '../../../lib/hooks/hooks.ts';
-import type { Relation, World } from './world.ts';
+import { saidIds } from '../../../lib/relations/postgresql-client.ts';
+import { namedSecrets } from './request.ts';
+import { nameLabel, type Options, type Relation, type World } from './world.ts';
 
 export interface Tools {
   readonly hooks: Hooks;
@@ -17,9 +19,22 @@ export async function observe(tools: Tools): Promise<World> {
   const ids = await hooks.relationIds(ENDPOINT);
   return {
     isLeader,
-    databaseName: config['database-name'] === undefined ? undefined : `${config['database-name']}`,
-    extraUserRoles: String(config['extra-user-roles'] ?? ''),
+    options: optionsOf(config),
     relations: await Promise.all(ids.map((id) => relationOf(id, isLeader, tools))),
+  };
+}
+
+function optionsOf(config: Record<string, string | number | boolean>): Options {
+  const text = (option: string) => String(config[option] ?? '').trim();
+  const protocol = text('protocol') || 'v0';
+  return {
+    databaseName: text('database-name'),
+    extraUserRoles: text('extra-user-roles'),
+    entityType: text('entity-type'),
+    extraGroupRoles: text('extra-group-roles'),
+    entityName: text('requested-entity-name'),
+    external: config['external-node-connectivity'] === true,
+    protocol: protocol === 'v0' || protocol === 'v1' ? protocol : undefined,
   };
 }
 
@@ -31,11 +46,10 @@ async function relationOf(
   const ending = context.name === `${ENDPOINT}-relation-broken` && context.relation?.id === id;
   const app = (await hooks.relationApp(ENDPOINT, id)) ?? '';
   const remoteApp = ending || app === '' ? {} : await hooks.relationGet(ENDPOINT, id, app, 'app');
-  const secret = async (key: string) => {
-    const uri = remoteApp[key];
+  const uris = namedSecrets(remoteApp, saidIds(remoteApp));
+  const secret = async (uri: string | undefined) =>
     // The newest revision, and with it the wish to hear of the next one.
-    return uri === undefined ? undefined : hooks.secretGet({ id: uri }, 'refresh');
-  };
+    uri === undefined ? undefined : hooks.secretGet({ id: uri }, 'refresh');
   return {
     id,
     app,
@@ -43,7 +57,18 @@ async function relationOf(
     // Only the leader may read its own application's side.
     localApp: isLeader ? await hooks.relationGet(ENDPOINT, id, context.app, 'app') : {},
     remoteApp,
-    user: await secret('secret-user'),
-    tls: await secret('secret-tls'),
+    user: await secret(uris.user),
+    tls: await secret(uris.tls),
+    entity: await secret(uris.entity),
+    named: isLeader ? await nameOf(id, hooks) : undefined,
   };
+}
+
+async function nameOf(id: number, hooks: Hooks): Promise<Relation['named']> {
+  const label = nameLabel(id);
+  const info = await hooks.secretInfo({ label });
+  if (info === undefined) return undefined;
+  const content = await hooks.secretGet({ label }, 'peek');
+  const uri = info.id.startsWith('secret:') ? info.id : `secret:${info.id}`;
+  return { uri, name: content?.['entity-name'] ?? '' };
 }

@@ -1,12 +1,22 @@
-/** What this charm decides by, and the one thing it does. */
+/** What this charm decides by, and what it does. */
 import type { Databag, DatabagChange } from '../../../lib/relations/databag.ts';
+import type { Protocol } from '../../../lib/relations/postgresql-client-request.ts';
 
 export interface World {
   readonly isLeader: boolean;
-  /** Undefined while the operator has not said. */
-  readonly databaseName: string | undefined;
-  readonly extraUserRoles: string;
+  readonly options: Options;
   readonly relations: readonly Relation[];
+}
+
+/** As the operator wrote them; empty texts for what is not set. */
+export interface Options {
+  readonly databaseName: string;
+  readonly extraUserRoles: string;
+  readonly entityType: string;
+  readonly extraGroupRoles: string;
+  readonly entityName: string;
+  readonly external: boolean;
+  readonly protocol: Protocol | undefined;
 }
 
 export interface Relation {
@@ -20,8 +30,19 @@ export interface Relation {
   /** Contents of the secrets that the provider named; undefined while they cannot be read. */
   readonly user: Databag | undefined;
   readonly tls: Databag | undefined;
+  readonly entity: Databag | undefined;
+  /** The secret by which this charm names the user that it wants; the leader's to see. */
+  readonly named: { readonly uri: string; readonly name: string } | undefined;
 }
 
 export interface Steps {
   'ask-for-database': { relationId: number; data: DatabagChange };
+  /** Makes the secret with the name that the user is to have, and lets the database read it. */
+  'name-user': { relationId: number; name: string };
+  'forget-name': { uri: string };
+}
+
+/** Label of the secret that names the user. */
+export function nameLabel(relationId: number): string {
+  return `${relationId}-requested-entity`;
 }

@@ -4,8 +4,11 @@
  */
 import { messageOf } from '../../../lib/std/errors.ts';
 import type { Log } from '../../../lib/std/log.ts';
+import { DATABASES_OWNER } from '../../charm/model/client-roles.ts';
+import type { Desired } from '../../charm/model/desired.ts';
 import { SYSTEM_USERS } from '../../charm/model/hba.ts';
 import { known, unknown } from '../../charm/model/world.ts';
+import type { PoolerUser } from '../../charm/workload/pgbouncer.ts';
 import type { SqlPort } from '../../charm/workload/ports.ts';
 import type { Clients } from '../clients.ts';
 import { standbyNames } from '../decide/sync-record.ts';
@@ -95,19 +98,29 @@ const QUERY = `
     pg_catalog.current_setting('synchronous_standby_names') AS waits,
     (SELECT system_identifier::text FROM pg_catalog.pg_control_system()) AS system,
     pg_catalog.current_setting('shared_preload_libraries') AS preloaded;
-  SELECT datname AS name FROM pg_catalog.pg_database
-    WHERE datallowconn AND NOT datistemplate ORDER BY 1;
+  SELECT datname AS name, pg_catalog.pg_get_userbyid(datdba) = '${DATABASES_OWNER}' AS clients,
+    pg_catalog.has_database_privilege('public', oid, 'CONNECT') AS open
+    FROM pg_catalog.pg_database WHERE datallowconn AND NOT datistemplate ORDER BY 1;
   SELECT r.rolname AS name, r.rolcanlogin AS login, r.rolsuper AS superuser,
-    r.rolreplication AS replication, r.rolpassword AS verifier,
+    r.rolreplication AS replication, r.rolpassword AS verifier, r.rolconnlimit AS limit,
     (r.rolvaliduntil IS NOT NULL AND r.rolvaliduntil <= pg_catalog.now()) AS expired,
-    ARRAY(SELECT g.rolname::text FROM pg_catalog.pg_auth_members m
+    ARRAY(SELECT DISTINCT g.rolname::text FROM pg_catalog.pg_auth_members m
       JOIN pg_catalog.pg_authid g ON g.oid = m.roleid
       WHERE m.member = r.oid ORDER BY 1) AS member_of,
     ARRAY(SELECT d.datname::text FROM pg_catalog.pg_database d
       WHERE r.rolcanlogin AND r.rolname !~ '^relation[-_]' AND d.datallowconn
         AND NOT d.datistemplate AND pg_catalog.has_database_privilege(r.oid, d.oid, 'CONNECT')
-      ORDER BY 1) AS connect
-    FROM pg_catalog.pg_authid r WHERE r.rolname !~ '^pg_' AND ${NOT_OF_DIRECTORY} ORDER BY 1;
+      ORDER BY 1) AS connect,
+    COALESCE(c.description, '') AS comment, COALESCE(s.assumes, '{}') AS assumes
+    FROM pg_catalog.pg_authid r
+    LEFT JOIN pg_catalog.pg_shdescription c
+      ON c.objoid = r.oid AND c.classoid = 'pg_catalog.pg_authid'::pg_catalog.regclass
+    LEFT JOIN (SELECT setrole, pg_catalog.json_object_agg(COALESCE(datname, ''),
+        pg_catalog.substr(setting, 6) ORDER BY datname) AS assumes
+      FROM pg_catalog.pg_db_role_setting CROSS JOIN pg_catalog.unnest(setconfig) setting
+      LEFT JOIN pg_catalog.pg_database d ON d.oid = setdatabase
+      WHERE setting LIKE 'role=%' GROUP BY setrole) s ON s.setrole = r.oid
+    WHERE r.rolname !~ '^pg_' AND ${NOT_OF_DIRECTORY} ORDER BY 1;
   SELECT application_name AS member, state,
     COALESCE(pg_catalog.pg_wal_lsn_diff(
       CASE WHEN pg_catalog.pg_is_in_recovery() THEN NULL
@@ -144,6 +157,15 @@ interface RoleRow {
   member_of: string[];
   /** Databases that it may enter; none of clients, whose relations say which. */
   connect: string[];
+  limit: number;
+  comment: string;
+  assumes: Record<string, string>;
+}
+
+interface DatabaseRow {
+  name: string;
+  clients: boolean;
+  open: boolean;
 }
 
 async function read(
@@ -155,32 +177,34 @@ async function read(
   const [facts] = (server ?? []) as unknown as ServerRow[];
   if (facts === undefined || facts.recovery) return undefined;
   const rows = (roles ?? []) as unknown as RoleRow[];
-  const { superuser, replicationUser } = clients.desired.postgres;
-  const own = new Set<string>([...SYSTEM_USERS, superuser, replicationUser]);
+  const found = (databases ?? []) as unknown as DatabaseRow[];
+  const own = ownUsers(clients.desired.postgres);
   return {
     address,
     database: {
       systemIdentifier: facts.system,
       serverVersion: facts.version,
-      databases: (databases ?? []).map((row) => String(row['name'])),
-      roles: rows.map(({ name, login, superuser, member_of, connect }) => ({
-        name,
-        login,
-        superuser,
-        memberOf: member_of,
-        ...(own.has(name) || connect.length === 0 ? {} : { connect }),
-      })),
+      databases: found.map(({ name }) => name),
+      clientDatabases: found.filter(({ clients }) => clients).map(({ name }) => name),
+      openDatabases: found.filter(({ open }) => open).map(({ name }) => name),
+      roles: rows.map(
+        ({ name, login, superuser, member_of, connect, limit, comment, assumes }) => ({
+          name,
+          login,
+          superuser,
+          memberOf: member_of,
+          ...(own.has(name) || connect.length === 0 ? {} : { connect }),
+          connectionLimit: limit,
+          comment,
+          assumes,
+        }),
+      ),
       extensions: Object.fromEntries(
         (recorded ?? []).map((row) => [String(row['name']), listed(row['extensions'])]),
       ),
       preloaded: listed(facts.preloaded),
     },
-    // Nobody with more than a client's rights comes in through the pooler.
-    users: rows
-      .filter((row) => row.login && !row.superuser && !row.replication && !row.expired)
-      .filter((row) => !own.has(row.name))
-      .filter((row) => row.verifier?.startsWith('SCRAM-SHA-256$'))
-      .map((row) => ({ name: row.name, verifier: row.verifier ?? '' })),
+    users: pooled(rows, clients.desired),
     waitsFor: standbyNames(facts.waits),
     replication: (standbys ?? []).map((row) => ({
       member: String(row['member']),
@@ -188,4 +212,19 @@ async function read(
       lagBytes: Math.max(0, Number(row['lag'])),
     })),
   };
+}
+
+/** Whom the pooler knows: nobody with more rights than a client has been given. */
+function pooled(rows: readonly RoleRow[], { postgres, pooler }: Desired): PoolerUser[] {
+  const own = ownUsers(postgres);
+  const declared = new Set(pooler.access.map((rule) => rule.user));
+  return rows
+    .filter((row) => row.login && !row.replication && !row.expired && !own.has(row.name))
+    .filter((row) => !row.superuser || declared.has(row.name))
+    .filter((row) => row.verifier?.startsWith('SCRAM-SHA-256$'))
+    .map((row) => ({ name: row.name, verifier: row.verifier ?? '' }));
+}
+
+function ownUsers({ superuser, replicationUser }: Desired['postgres']): ReadonlySet<string> {
+  return new Set([...SYSTEM_USERS, superuser, replicationUser]);
 }

@@ -1,123 +1,142 @@
 /**
- * The SQL behind clients: a database with the roles that own and use it, a login, and its end.
+ * The SQL behind clients: a database with the roles that own and use it, a role, and its end.
  * Takes connections as a superuser; every function may be repeated after it died at any statement.
  *
  * Objects belong to `charmed_<database>_owner`, which a client's sessions assume at login, so that
  * they outlive the login. Clear passwords never get here.
  */
+import { OperatorError } from '../../../lib/std/errors.ts';
+import {
+  DATABASES_OWNER,
+  isManaged,
+  isOwnerRole,
+  type RoleWish,
+  rolesOf,
+} from '../model/client-roles.ts';
 import type { SqlPort } from '../workload/ports.ts';
-import { type Ddl, ddl, identifier, literal } from '../workload/sql.ts';
+import { ddl, identifier, identifiers, integer, literal } from '../workload/sql.ts';
+import { installCatalogRoles, setUpCatalogRoles } from './catalog-roles.ts';
+import { type Connect, run, using } from './sql-steps.ts';
 import { UNLOGGED } from './unlogged.ts';
-
-/** Opens a connection to one database of the primary. */
-export type Connect = (database: string) => Promise<SqlPort>;
-
-/** Owns the databases themselves, so that no client can drop or rename its own. */
-const DATABASES_OWNER = 'charmed_databases_owner';
-/** Every client's login is a member, and nothing else. */
-const CLIENT_GROUP = 'relation_access';
-
-interface DatabaseRoles {
-  owner: string;
-  admin: string;
-  dml: string;
-}
-
-/** Roles of one database. A name of up to 49 bytes leaves room for them. */
-export function rolesOf(database: string): DatabaseRoles {
-  return {
-    owner: `charmed_${database}_owner`,
-    admin: `charmed_${database}_admin`,
-    dml: `charmed_${database}_dml`,
-  };
-}
 
 /** A database that nobody but its own roles may enter, and an owner for what will be in it. */
 export async function ensureClientDatabase(connect: Connect, database: string): Promise<void> {
-  const { owner, admin, dml } = rolesOf(database);
-  const name = identifier(database);
   await using(await connect('postgres'), async (sql) => {
-    await ensureGroups(sql, [DATABASES_OWNER, CLIENT_GROUP, owner, dml]);
-    // Without INHERIT an administrator has the owner's rights only after SET ROLE.
-    await ensureGroups(sql, [admin], ddl` NOINHERIT`);
-    await run(sql, ddl`GRANT ${identifier(owner)} TO ${identifier(admin)}`);
     const found = await sql.query('SELECT FROM pg_database WHERE datname = $1', [database]);
-    if (found.length === 0) {
-      await run(sql, ddl`CREATE DATABASE ${name} OWNER ${identifier(DATABASES_OWNER)}`);
-    }
-    await run(sql, ddl`REVOKE ALL ON DATABASE ${name} FROM PUBLIC`);
-    await run(sql, ddl`GRANT CONNECT ON DATABASE ${name} TO ${identifier(admin)}`);
-    await run(sql, ddl`GRANT CREATE, TEMPORARY ON DATABASE ${name} TO ${identifier(owner)}`);
+    if (found.length > 0) return;
+    const owner = identifier(DATABASES_OWNER);
+    await run(sql, ddl`CREATE DATABASE ${identifier(database)} OWNER ${owner}`);
   });
   await using(await connect(database), async (sql) => {
-    const [schema] = await sql.query(`SELECT FROM pg_namespace WHERE nspname = 'public'`);
-    if (schema !== undefined) {
-      await run(sql, ddl`ALTER SCHEMA public OWNER TO ${identifier(owner)}`);
-      await run(sql, ddl`REVOKE CREATE ON SCHEMA public FROM PUBLIC`);
-    }
-    const own = ddl`ALTER DEFAULT PRIVILEGES FOR ROLE ${identifier(owner)}`;
-    for (const right of [
-      ddl`SELECT ON TABLES`,
-      ddl`SELECT ON SEQUENCES`,
-      ddl`EXECUTE ON FUNCTIONS`,
-    ]) {
-      await run(sql, ddl`${own} GRANT ${right} TO ${identifier(admin)}`);
-    }
+    await installCatalogRoles(sql);
+    await setUpCatalogRoles(sql, database);
   });
 }
 
-export interface ClientRole {
-  role: string;
-  database: string;
-  /** As pg_authid holds it. */
-  verifier: string;
-}
-
-/** A login that acts as the owner of its database. LOGIN comes last: it says that all is done. */
-export async function ensureClientRole(connect: Connect, client: ClientRole): Promise<void> {
-  const role = identifier(client.role);
-  const { owner, admin, dml } = rolesOf(client.database);
+/**
+ * Brings a client's role to what is wished; what its memberships lead to must exist.
+ *
+ * @param verifier as pg_authid holds it; undefined leaves the password alone. LOGIN comes with it,
+ * as the last thing: it says that all is done.
+ * @throws OperatorError `client-user-exists` when the name is somebody else's
+ */
+export async function ensureClientRole(
+  connect: Connect,
+  wish: RoleWish,
+  verifier: string | undefined,
+): Promise<void> {
   await using(await connect('postgres'), async (sql) => {
-    await ensureGroups(sql, [client.role]);
-    const groups = [CLIENT_GROUP, admin, dml];
-    for (const group of groups) await run(sql, ddl`GRANT ${identifier(group)} TO ${role}`);
-    for (const group of await otherDatabaseRoles(sql, client.role, groups)) {
-      await run(sql, ddl`REVOKE ${identifier(group)} FROM ${role}`);
-    }
-    const database = identifier(client.database);
-    await run(sql, ddl`ALTER ROLE ${role} IN DATABASE ${database} SET role TO ${literal(owner)}`);
-    // The server logs DDL, and a verifier can be guessed against: no statement of this connection
-    // is logged from here on, neither as such nor for its length nor for an error.
-    await run(sql, UNLOGGED);
-    await run(sql, ddl`ALTER ROLE ${role} LOGIN PASSWORD ${literal(client.verifier)}`);
+    const role = identifier(wish.name);
+    await claim(sql, wish);
+    await follow(sql, wish);
+    const superuser = wish.superuser ? ddl`SUPERUSER` : ddl`NOSUPERUSER`;
+    const limit = integer(wish.connectionLimit);
+    await run(sql, ddl`ALTER ROLE ${role} ${superuser} CONNECTION LIMIT ${limit}`);
+    if (!wish.login) await run(sql, ddl`ALTER ROLE ${role} NOLOGIN PASSWORD NULL`);
+    else if (verifier !== undefined) await setVerifier(sql, wish.name, verifier);
   });
 }
 
-/** What a role was given for a database that its client no longer asks for. */
-async function otherDatabaseRoles(
-  sql: SqlPort,
-  role: string,
-  groups: readonly string[],
-): Promise<string[]> {
-  const rows = await sql.query<{ name: string }>(
-    `SELECT g.rolname AS name FROM pg_auth_members m
-       JOIN pg_roles g ON g.oid = m.roleid JOIN pg_roles r ON r.oid = m.member
-      WHERE r.rolname = $1 AND g.rolname ~ '^charmed_.*_(admin|dml)$' AND g.rolname <> ALL($2)`,
-    [role, groups],
+/** Makes the role, or sees that it is this client's: name and mark come in one transaction. */
+async function claim(sql: SqlPort, { name, mark }: RoleWish): Promise<void> {
+  const role = identifier(name);
+  const comment = ddl`COMMENT ON ROLE ${role} IS ${literal(mark)}`;
+  const [found] = await sql.query<{ comment: string | null }>(
+    `SELECT shobj_description(oid, 'pg_authid') AS comment FROM pg_roles WHERE rolname = $1`,
+    [name],
   );
-  return rows.map((row) => row.name);
+  if (found === undefined) return run(sql, ddl`CREATE ROLE ${role} NOLOGIN; ${comment}`);
+  if (found.comment === mark) return;
+  // Names of this form are given to nobody else.
+  if (name === mark) return run(sql, comment);
+  throw new OperatorError({
+    code: 'client-user-exists',
+    message: `cannot give user ${name} to ${mark}: it exists already`,
+    hint: 'let the client ask for another name',
+  });
 }
 
-/** Ends the login; what it owned goes to the owner of the database that it lies in. */
+/** Memberships and the roles that sessions assume. */
+async function follow(sql: SqlPort, { name, memberOf, assumes }: RoleWish): Promise<void> {
+  const role = identifier(name);
+  await run(sql, ddl`GRANT ${identifiers(memberOf)} TO ${role}`);
+  const rows = await sql.query<{ name: string }>(
+    `SELECT DISTINCT g.rolname::text AS name FROM pg_auth_members m
+       JOIN pg_roles g ON g.oid = m.roleid JOIN pg_roles r ON r.oid = m.member
+      WHERE r.rolname = $1 AND g.rolname <> ALL($2)`,
+    [name, memberOf],
+  );
+  const surplus = rows.map((row) => row.name).filter(isManaged);
+  if (surplus.length > 0) await run(sql, ddl`REVOKE ${identifiers(surplus)} FROM ${role}`);
+  await setAssumedRoles(sql, name, assumes);
+}
+
+/** As DatabaseRole has them; settings for other roles than owners stay. */
+export async function setAssumedRoles(
+  sql: SqlPort,
+  name: string,
+  assumes: Readonly<Record<string, string>>,
+): Promise<void> {
+  const rows = await sql.query<{ database: string; role: string }>(
+    `SELECT COALESCE(d.datname::text, '') AS database, substr(setting, 6) AS role
+       FROM pg_db_role_setting s CROSS JOIN unnest(setconfig) setting
+       JOIN pg_roles r ON r.oid = setrole LEFT JOIN pg_database d ON d.oid = setdatabase
+      WHERE r.rolname = $1 AND setting LIKE 'role=%'`,
+    [name],
+  );
+  const found = Object.fromEntries(rows.map(({ database, role }) => [database, role]));
+  const alter = (database: string) => {
+    const where = database === '' ? ddl`` : ddl`IN DATABASE ${identifier(database)} `;
+    return ddl`ALTER ROLE ${identifier(name)} ${where}`;
+  };
+  for (const [database, role] of Object.entries(assumes)) {
+    if (found[database] === role) continue;
+    await run(sql, ddl`${alter(database)}SET role TO ${literal(role)}`);
+  }
+  for (const [database, role] of Object.entries(found)) {
+    if (assumes[database] !== undefined || !isOwnerRole(role)) continue;
+    await run(sql, ddl`${alter(database)}RESET role`);
+  }
+}
+
+async function setVerifier(sql: SqlPort, name: string, verifier: string): Promise<void> {
+  // The server logs DDL, and a verifier can be guessed against: no statement of this connection is
+  // logged from here on, neither as such nor for its length nor for an error.
+  await run(sql, UNLOGGED);
+  await run(sql, ddl`ALTER ROLE ${identifier(name)} LOGIN PASSWORD ${literal(verifier)}`);
+}
+
+/** Ends the role; what it owned goes to the owner of the database that it lies in. */
 export async function dropClientRole(connect: Connect, name: string): Promise<void> {
   await using(await connect('postgres'), async (sql) => {
     const role = identifier(name);
     const found = await sql.query('SELECT FROM pg_roles WHERE rolname = $1', [name]);
     if (found.length === 0) return;
-    await run(sql, ddl`ALTER ROLE ${role} NOLOGIN`);
+    await run(sql, ddl`ALTER ROLE ${role} NOLOGIN NOSUPERUSER`);
     await sql.query('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1', [
       name,
     ]);
+    await giveDatabases(sql, name);
     for (const database of await databasesWith(sql, name)) {
       await using(await connect(database), (inside) => giveUp(inside, database, name));
     }
@@ -125,6 +144,18 @@ export async function dropClientRole(connect: Connect, name: string): Promise<vo
     await run(sql, ddl`DROP OWNED BY ${role}`);
     await run(sql, ddl`DROP ROLE IF EXISTS ${role}`);
   });
+}
+
+/** First of all: REASSIGN in one database would hand over the others, too. */
+async function giveDatabases(sql: SqlPort, name: string): Promise<void> {
+  const rows = await sql.query<{ name: string }>(
+    `SELECT datname::text AS name FROM pg_database WHERE pg_get_userbyid(datdba) = $1`,
+    [name],
+  );
+  const owner = identifier(DATABASES_OWNER);
+  for (const row of rows) {
+    await run(sql, ddl`ALTER DATABASE ${identifier(row.name)} OWNER TO ${owner}`);
+  }
 }
 
 /** Databases in which something is owned by a role, or granted to it. */
@@ -145,29 +176,4 @@ async function giveUp(sql: SqlPort, database: string, name: string): Promise<voi
   const to = heir === undefined ? ddl`CURRENT_USER` : identifier(owner);
   const role = identifier(name);
   await run(sql, ddl`REASSIGN OWNED BY ${role} TO ${to}; DROP OWNED BY ${role}`);
-}
-
-/** Roles that cannot log in; those that exist stay as they are. */
-async function ensureGroups(sql: SqlPort, names: string[], attributes = ddl``): Promise<void> {
-  const rows = await sql.query<{ rolname: string }>(
-    'SELECT rolname FROM pg_roles WHERE rolname = ANY($1)',
-    [names],
-  );
-  const existing = new Set(rows.map((row) => row.rolname));
-  for (const name of names) {
-    if (!existing.has(name))
-      await run(sql, ddl`CREATE ROLE ${identifier(name)} NOLOGIN${attributes}`);
-  }
-}
-
-async function run(sql: SqlPort, statement: Ddl): Promise<void> {
-  await sql.queryAll(statement.text);
-}
-
-async function using<T>(sql: SqlPort, work: (sql: SqlPort) => Promise<T>): Promise<T> {
-  try {
-    return await work(sql);
-  } finally {
-    await sql.close();
-  }
 }

@@ -5,37 +5,44 @@
  * tools only when the hook succeeds: a role is therefore made before its secret, and a secret that
  * was never kept leaves a role that the next event gives a new password.
  */
-import {
-  type Login,
-  secretUri,
-  tlsSecret,
-  tlsSecretLabel,
-  userSecret,
-  userSecretLabel,
-} from '../../../lib/relations/postgresql-client.ts';
+import { type Login, loginOf, loginSecret } from '../../../lib/relations/postgresql-client.ts';
 import { OperatorError } from '../../../lib/std/errors.ts';
-import { systemRandom } from '../../../lib/std/random.ts';
-import { clientAuthorities } from '../model/certificates.ts';
+import { CLIENT_ENDPOINT } from '../model/clients.ts';
 import type { OwnedSecret } from '../model/snapshot.ts';
 import type { ClientLogin } from '../model/steps.ts';
 import { scramVerifier } from '../workload/scram.ts';
-import { dropClientRole, ensureClientDatabase, ensureClientRole } from './client-roles.ts';
+import {
+  dropClientRole,
+  ensureClientDatabase,
+  ensureClientRole,
+  setAssumedRoles,
+} from './client-roles.ts';
+import { ensureInstanceRoles } from './instance-roles.ts';
 import { toPrimary } from './primary.ts';
+import { using } from './sql-steps.ts';
 import type { Families, Tools } from './tools.ts';
 
-const ENDPOINT = 'database';
-
 type ClientSteps =
+  | 'ensure-instance-roles'
   | 'ensure-database'
   | 'issue-credentials'
   | 'update-credentials'
+  | 'adjust-role'
+  | 'assume-roles'
   | 'issue-tls-secret'
-  | 'publish-secret'
+  | 'grant-secret'
   | 'drop-client'
   | 'remove-secret'
   | 'remove-secret-revision';
 
 export const clientSteps: Families<ClientSteps> = {
+  'ensure-instance-roles': {
+    lane: 'instance roles',
+    async apply(_, tools) {
+      await ensureInstanceRoles(toPrimary(tools));
+      return undefined;
+    },
+  },
   'ensure-database': {
     lane: ({ database }) => `database ${database}`,
     async apply({ database }, tools) {
@@ -44,35 +51,46 @@ export const clientSteps: Families<ClientSteps> = {
     },
   },
   'issue-credentials': {
-    lane: ({ facts }) => `database ${facts.database}`,
+    lane: ({ relationId }) => `relation ${relationId}`,
     apply: issueCredentials,
   },
   'update-credentials': {
-    lane: ({ facts }) => `database ${facts.database}`,
-    async apply(wish, { hooks, world }) {
-      const secret = owned(world().relationSecrets, userSecretLabel(wish.relationId));
-      const login = { username: wish.role, password: secret.content['password'] ?? '' };
-      await hooks.secretSet(secret.id, userSecret(login, wish.facts, wish.wants));
+    lane: ({ relationId }) => `relation ${relationId}`,
+    async apply({ label, facts, request }, { hooks, world }) {
+      const secret = owned(world().relationSecrets, label);
+      const login = loginOf(secret.content) ?? { username: '', password: '' };
+      await hooks.secretSet(secret.id, loginSecret(login, facts, request));
+      return undefined;
+    },
+  },
+  'adjust-role': {
+    lane: ({ role }) => `client ${role.name}`,
+    async apply({ role }, tools) {
+      await ensureClientRole(toPrimary(tools), role, undefined);
+      return undefined;
+    },
+  },
+  'assume-roles': {
+    lane: ({ role }) => `login ${role}`,
+    async apply({ role, assumes }, tools) {
+      await using(await toPrimary(tools)('postgres'), (sql) => setAssumedRoles(sql, role, assumes));
       return undefined;
     },
   },
   'issue-tls-secret': {
     lane: ({ relationId }) => `relation ${relationId}`,
-    async apply({ relationId }, { hooks, world }) {
-      const label = tlsSecretLabel(relationId);
+    async apply({ label, content }, { hooks, world }) {
       const existing = world().relationSecrets[label]?.id;
-      if (existing === undefined)
-        await hooks.secretAdd(tlsSecret(clientAuthorities(world())?.join('\n')), { label });
-      else await hooks.secretSet(existing, tlsSecret(clientAuthorities(world())?.join('\n')));
+      if (existing === undefined) await hooks.secretAdd(content, { label });
+      else await hooks.secretSet(existing, content);
       return undefined;
     },
   },
-  'publish-secret': {
+  'grant-secret': {
     lane: ({ relationId }) => `relation ${relationId}`,
-    async apply({ relationId, key, label }, { hooks, world }) {
+    async apply({ relationId, label }, { hooks, world }) {
       const { id } = owned(world().relationSecrets, label);
-      await hooks.secretGrant(id, { endpoint: ENDPOINT, id: relationId });
-      await hooks.relationSet(ENDPOINT, relationId, { [key]: secretUri(id) }, 'app');
+      await hooks.secretGrant(id, { endpoint: CLIENT_ENDPOINT, id: relationId });
       return undefined;
     },
   },
@@ -101,27 +119,26 @@ export const clientSteps: Families<ClientSteps> = {
 };
 
 async function issueCredentials(wish: ClientLogin, tools: Tools): Promise<undefined> {
-  const label = userSecretLabel(wish.relationId);
-  const kept = tools.world().relationSecrets[label];
+  const { hooks, random, world } = tools;
+  const { label, role, facts, request } = wish;
+  const kept = world().relationSecrets[label];
+  const given = world().grantedSecrets[wish.given ?? '']?.['password'];
   const login: Login = {
-    username: wish.role,
-    password: kept?.content['password'] ?? systemRandom.password(),
+    username: role.name,
+    password: loginOf(kept?.content)?.password || given || random.password(),
   };
   // Leadership is good for 30 s after this answer: no other leader changes the password meanwhile.
-  if (!(await tools.hooks.isLeader())) {
+  if (!(await hooks.isLeader())) {
     throw new OperatorError({
       code: 'not-leader',
-      message: `cannot issue credentials to ${wish.role}: another unit leads now`,
+      message: `cannot issue credentials to ${role.name}: another unit leads now`,
     });
   }
-  await ensureClientRole(toPrimary(tools), {
-    role: wish.role,
-    database: wish.facts.database,
-    verifier: await scramVerifier(login.password),
-  });
-  const content = userSecret(login, wish.facts, wish.wants);
-  if (kept?.id === undefined) await tools.hooks.secretAdd(content, { label });
-  else await tools.hooks.secretSet(kept.id, content);
+  const verifier = role.login ? await scramVerifier(login.password) : undefined;
+  await ensureClientRole(toPrimary(tools), role, verifier);
+  const content = loginSecret(login, facts, request);
+  if (kept?.id === undefined) await hooks.secretAdd(content, { label });
+  else await hooks.secretSet(kept.id, content);
   return undefined;
 }
 

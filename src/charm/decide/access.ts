@@ -8,14 +8,25 @@
  */
 import { parseJson } from '../../../lib/relations/databag.ts';
 import { unitSubnets } from '../../../lib/relations/subnets.ts';
+import { CLIENT_GROUP } from '../model/client-roles.ts';
+import {
+  type Client,
+  type ClientFact,
+  clientFacts,
+  clientRelations,
+  clientsOf,
+  roleNameOf,
+} from '../model/clients.ts';
 import type { AccessRule, Desired } from '../model/desired.ts';
 import { ownUsersOnly } from '../model/hba.ts';
 import { hbaEntryLine, isForPooler } from '../model/hba-entry.ts';
 import { isOwnName } from '../model/ldap-map.ts';
 import { probe, type Snapshot } from '../model/snapshot.ts';
 import { blocked, type Decider } from '../model/steps.ts';
-import { clientRole, clientsOf, requestOf } from './clients.ts';
 import { validOptions } from './options.ts';
+
+/** For who comes from outside the model. */
+const ANYWHERE = ['0.0.0.0/0', '::/0'];
 
 /** Says when PostgreSQL does not take its access rules: until then the former ones are in force. */
 export const access: Decider = (world) => {
@@ -36,22 +47,32 @@ export function accessRules(world: Snapshot): AccessRule[] {
 
 function clientRules(world: Snapshot): AccessRule[] {
   const everywhere = [...peerNetworks(world), ...openedNetworks(world)];
-  return clientsOf(world).flatMap((relation) => {
-    const parsed = relation.ending ? undefined : requestOf(relation);
-    if (!parsed?.ok) return [];
+  const facts = clientFacts(world);
+  const limit = validOptions(world)?.clientConnectionLimit;
+  return clientsOf(world).flatMap((client) => {
+    const user = client.request.entity === 'GROUP' ? undefined : roleNameOf(client, facts);
+    const databases = reachable(client, facts[client.mark]);
+    if (user === undefined || databases.length === 0) return [];
     // Every unit's pooler opens connections for the client, wherever the primary is.
-    const own = relation.units.flatMap((unit) => unitSubnets(unit.data));
-    const networks = [...new Set([...own, ...everywhere])].sort();
-    const { database } = parsed.request;
-    return [{ user: clientRole(relation.id), databases: [database], networks }];
+    const own = client.relation.units.flatMap((unit) => unitSubnets(unit.data));
+    const exact = [...new Set([...own, ...everywhere])].sort();
+    const networks = client.request.external ? ANYWHERE : exact;
+    const limited = limit === undefined ? {} : { connectionLimit: limit };
+    return [{ user, databases, networks, ...limited }];
   });
+}
+
+/** Roles of the whole instance reach every database; privileges say what they may do there. */
+function reachable({ request }: Client, fact: ClientFact | undefined): string[] {
+  if (request.roles.length > 0) return ['all'];
+  return 'database' in request.resource ? [request.resource.database] : (fact?.databases ?? []);
 }
 
 function madeBySql(world: Snapshot): AccessRule[] {
   const view = probe(world, 'database');
   if (!view.known) return writtenRules(world).filter(({ bySql }) => bySql === true);
-  return view.value.roles.flatMap(({ name, login, connect = [] }) =>
-    login && connect.length > 0
+  return view.value.roles.flatMap(({ name, login, memberOf, connect = [] }) =>
+    login && connect.length > 0 && !memberOf.includes(CLIENT_GROUP)
       ? [{ bySql: true as const, user: name, databases: connect, networks: [] }]
       : [],
   );
@@ -88,7 +109,7 @@ export function peerNetworks(world: Snapshot): string[] {
 
 /** Where those come from who are no application: whence anybody may, and the units themselves. */
 export function clientNetworks(world: Snapshot): string[] {
-  const related = clientsOf(world).filter(({ ending }) => !ending);
+  const related = clientRelations(world).filter(({ ending }) => !ending);
   const networks = related.flatMap(({ units }) => units.flatMap(({ data }) => unitSubnets(data)));
   return [...new Set([...networks, ...peerNetworks(world), ...openedNetworks(world)])].sort();
 }

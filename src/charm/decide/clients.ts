@@ -1,6 +1,6 @@
 /**
- * Serves the `postgresql_client` interface: every related application gets a database, a login
- * role, a secret with its password, and the endpoints to reach them.
+ * Serves the `postgresql_client` interface in both of its versions: every request of every related
+ * application gets a database, a role, a secret about it, and the endpoints to reach them.
  *
  * Pure and convergent: returns only what the snapshot still lacks, so a hook that dies half way is
  * finished by the next one, whatever event that happens to be. Never touches a database: what was
@@ -8,246 +8,265 @@
  */
 import { changedKeys } from '../../../lib/relations/databag.ts';
 import {
-  type ClientRequest,
-  type ParsedRequest,
+  type Answer,
+  answerData,
+  type Kept,
+  loginOf,
+  loginSecret,
   type ProviderFacts,
-  parseRequest,
-  providerData,
+  type SecretGroup,
+  saidIds,
+  saidItem,
+  saidOf,
+  secretGroup,
+  secretLabel,
   secretUri,
   tlsSecret,
-  tlsSecretLabel,
-  userSecret,
-  userSecretLabel,
 } from '../../../lib/relations/postgresql-client.ts';
-import { hostPort } from '../../../lib/relations/subnets.ts';
 import { clientAuthorities } from '../model/certificates.ts';
-import { primaryOf, probe, type Relation, type Snapshot, unitOfMember } from '../model/snapshot.ts';
+import { matches, type RoleWish } from '../model/client-roles.ts';
+import {
+  CLIENT_ENDPOINT,
+  type Client,
+  clientRelations,
+  type RelationRequests,
+  requestsOf,
+} from '../model/clients.ts';
+import { primaryOf, probe, type Relation, type Snapshot } from '../model/snapshot.ts';
 import { blocked, type Decider, type Decision, step, waiting } from '../model/steps.ts';
 import type { DatabaseView } from '../model/world.ts';
-
-const ENDPOINT = 'database';
-const POOLER_PORT = 6432;
-const POSTGRES_PORT = 5432;
+import { type Endpoints, endpointsOf, unawareUnits } from './client-facts.ts';
+import { leftovers, withdraw } from './client-leavings.ts';
+import { chosenName, databasesWith } from './client-names.ts';
+import { type Surroundings, surroundingsOf, wishOf } from './client-wish.ts';
 
 export const clients: Decider = (world) => {
   // Only the leader may write application data; for a unit that leaves, relations end that live on.
   if (!world.unit.isLeader || world.unit.dying) return [];
-  return [...clientsOf(world).flatMap((relation) => serve(relation, world)), ...leftovers(world)];
+  const server = serverOf(world);
+  return [
+    ...clientRelations(world).flatMap((relation) =>
+      relation.ending ? withdraw(relation, world) : serveRelation(relation, world, server),
+    ),
+    ...leftovers(world),
+  ];
 };
 
-/** The relations with clients, ascending by number. */
-export function clientsOf(world: Snapshot): Relation[] {
-  const related = world.relations.filter((relation) => relation.endpoint === ENDPOINT);
-  return related.toSorted((a, b) => a.id - b.id);
+/** What every client's answer needs of the cluster. */
+interface Server extends Surroundings {
+  endpoints: Endpoints;
 }
 
-/** Name of the login role of a client. */
-export function clientRole(relationId: number): string {
-  return `relation-${relationId}`;
-}
-
-/** What a client asks for, or why it cannot be served; undefined when it has not asked. */
-export function requestOf(relation: Relation): ParsedRequest | undefined {
-  const parsed = parseRequest(relation.remoteApp);
-  if (!parsed?.ok) return parsed;
-  const { extraUserRoles } = parsed.request;
-  if (extraUserRoles.length > 0) {
-    const asked = JSON.stringify(extraUserRoles.join(',').slice(0, 80));
-    const reason = `asks for extra-user-roles ${asked}; it owns its database, leave them out`;
-    return { ok: false, reason };
-  }
-  return parsed;
-}
-
-function serve(relation: Relation, world: Snapshot): Decision[] {
-  if (relation.ending) return withdraw(relation, world);
-  const parsed = requestOf(relation);
-  if (parsed === undefined) return []; // Related, but has not asked for anything yet.
-  if (!parsed.ok) return [blocked('client-request-invalid', `${relation.app} ${parsed.reason}`)];
-
-  const served = relation.localApp['database'];
-  if (served !== undefined && served !== parsed.request.database) {
-    const reason = `was given database ${served} and asks for another; integrate it anew`;
-    return [blocked('client-request-invalid', `${relation.app} ${reason}`)];
-  }
+function serverOf(world: Snapshot): Server | undefined {
   const database = probe(world, 'database');
   const primary = primaryOf(world);
-  if (!database.known || primary === undefined) {
-    return [waiting('no-primary', `${relation.app} waits: no primary can be reached`)];
-  }
-  const facts = factsOf(world, parsed.request.database, {
-    primary: primary.member,
-    version: database.value.serverVersion,
-  });
-  const client = { relation, request: parsed.request, facts };
-  return [...login(client, world, database.value), ...answer(client, world)];
+  if (!database.known || primary === undefined) return undefined;
+  const view = database.value;
+  const endpoints = endpointsOf(world, primary.member, view.serverVersion);
+  return { ...surroundingsOf(world, view), endpoints };
 }
 
-interface Client {
-  relation: Relation;
-  request: ClientRequest;
+function serveRelation(
+  relation: Relation,
+  world: Snapshot,
+  server: Server | undefined,
+): Decision[] {
+  const asked = requestsOf(relation);
+  if (asked.silent) return [];
+  const outcomes = asked.granted.map((client) => serve(client, world, server));
+  const { app } = relation;
+  const refusals = [
+    ...asked.refused.map(({ reason }) => reason),
+    ...outcomes.flatMap(({ refusal }) => (refusal === undefined ? [] : [refusal])),
+  ];
+  return [
+    ...outcomes.flatMap(({ decisions }) => decisions),
+    ...refusals.map((reason) => blocked('client-request-invalid', `${app} ${reason}`)),
+    // Without a primary nothing is known to have changed.
+    ...(server === undefined ? [] : tell(relation, asked, outcomes, refusals)),
+  ];
+}
+
+interface Outcome {
+  decisions: Decision[];
+  /** Why it is not served. */
+  refusal?: string;
+  /** What the client may be told now. */
+  answer?: Answer;
+}
+
+function serve(client: Client, world: Snapshot, server: Server | undefined): Outcome {
+  const { relation, request, mark } = client;
+  const chosen = chosenName(client, world);
+  if (chosen !== undefined && 'problem' in chosen) {
+    return { decisions: [], refusal: chosen.problem };
+  }
+  const said = saidOf(relation.localApp, request.id);
+  const changed = changeOfKind(client, said);
+  if (changed !== undefined) return { decisions: [], refusal: changed };
+  if (server === undefined) {
+    const why = waiting('no-primary', `${relation.app} waits: no primary can be reached`);
+    return { decisions: [why] };
+  }
+  const databases = databasesOf(client, server.view);
+  const facts = { ...server.endpoints, ...resourceFacts(client, databases) };
+  const wish = wishOf(client, chosen?.user ?? mark, databases, server);
+  const served = { client, facts, wish, databases };
+  const prepared = prepare(served, world, server);
+  if (said[`secret-${secretGroup(request)}`] === undefined) {
+    const ruled = databases.length > 0 || request.roles.length > 0;
+    const unaware = wish.login ? unawareUnits(wish.name, ruled, world) : [];
+    if (unaware.length > 0) {
+      const units = unaware.join(', ');
+      const why = waiting('client-not-routed', `${relation.app} waits for the pooler of ${units}`);
+      return { decisions: [...prepared, why] };
+    }
+    if (prepared.length > 0) return { decisions: prepared };
+  }
+  return { decisions: [...prepared, ...grants(client, said, world)], ...answerOf(served, world) };
+}
+
+/** What is granted is not taken away for a typing error; roles and networks follow the request. */
+function changeOfKind({ request }: Client, said: Readonly<Record<string, string>>) {
+  const { resource } = request;
+  const name = 'database' in resource ? resource.database : `${resource.prefix}*`;
+  if (said['database'] !== undefined && said['database'] !== name) {
+    return `was given database ${said['database']} and asks for another; integrate it anew`;
+  }
+  const other = secretGroup(request) === 'user' ? 'entity' : 'user';
+  if (said[`secret-${other}`] !== undefined) {
+    return 'asks for another entity-type than it was given; integrate it anew';
+  }
+  return undefined;
+}
+
+function databasesOf({ request }: Client, view: DatabaseView): string[] {
+  const { resource } = request;
+  return 'database' in resource ? [resource.database] : databasesWith(resource.prefix, view);
+}
+
+function resourceFacts({ request }: Client, databases: string[]) {
+  const { resource } = request;
+  if ('database' in resource) return { database: resource.database };
+  return { database: `${resource.prefix}*`, prefixDatabases: databases };
+}
+
+interface Served {
+  client: Client;
   facts: ProviderFacts;
+  wish: RoleWish;
+  databases: string[];
 }
 
-/** Database, role and secrets: everything that must exist before the client may hear of it. */
-function login(client: Client, world: Snapshot, database: DatabaseView): Decision[] {
-  const { relation, request, facts } = client;
-  const role = clientRole(relation.id);
-  const why = `${relation.app} asked for database ${request.database}`;
-  const args = { relationId: relation.id, role, facts, wants: request.wants };
-  const secret = world.relationSecrets[userSecretLabel(relation.id)];
-  const ready = hasLogin(database, role, request.database);
-  const missing: Decision[] = [];
-  // The role is made last, so a role that is ready says that its database is.
-  if (!ready || !database.databases.includes(request.database)) {
-    missing.push(step('ensure-database', { database: request.database }, why));
-  }
-  const password = secret?.content['password'];
-  if (!ready || secret === undefined || password === undefined) {
+/** Databases, role and secrets: everything that must exist before the client may hear of it. */
+function prepare(served: Served, world: Snapshot, { view, ready }: Server): Decision[] {
+  const { client, facts, wish, databases } = served;
+  const { relation, request } = client;
+  const why = `${relation.app} asked for database ${facts.database}`;
+  const label = secretLabel(relation.id, request.id, secretGroup(request));
+  const { entity, wants } = request;
+  const args = {
+    relationId: relation.id,
+    label,
+    role: wish,
+    facts,
+    request: { entity, wants },
+    given: request.entitySecret,
+  };
+  const missing: Decision[] = databases
+    .filter((database) => !ready.has(database))
+    .map((database) => step('ensure-database', { database }, why));
+  const role = view.roles.find(({ name }) => name === wish.name);
+  const secret = world.relationSecrets[label];
+  const login = loginOf(secret?.content);
+  if (login === undefined || role === undefined || (wish.login && !role.login)) {
     // A role whose secret was never kept is the trace of a hook whose commit failed. Issuing again
     // resets its password, so a half-made credential is of no use to anybody.
-    missing.push(step('issue-credentials', args, why));
-  } else {
-    const wanted = userSecret({ username: role, password }, facts, request.wants);
-    if (Object.keys(changedKeys(wanted, secret.content)).length > 0) {
-      missing.push(step('update-credentials', args, `the endpoints of ${facts.database} changed`));
-    }
+    return [...missing, step('issue-credentials', args, why), ...tls(client, world, why)];
   }
-  const tls = world.relationSecrets[tlsSecretLabel(relation.id)];
-  const wantedTls = tlsSecret(clientAuthorities(world)?.join('\n'));
-  const tlsChanged = Object.keys(changedKeys(wantedTls, tls?.content ?? {})).length > 0;
-  if (request.wants.tls && (tls === undefined || tlsChanged)) {
-    missing.push(step('issue-tls-secret', { relationId: relation.id }, why));
+  if (!matches(role, wish)) {
+    missing.push(step('adjust-role', { role: wish }, `${relation.app} is to have other rights`));
   }
-  return missing;
-}
-
-/** A role that may log in and stands for the owner of its database. */
-function hasLogin(database: DatabaseView, role: string, name: string): boolean {
-  const found = database.roles.find((candidate) => candidate.name === role);
-  return found?.login === true && found.memberOf.includes(`charmed_${name}_admin`);
-}
-
-/** What the client is told, once every pooler that can be reached would let it in. */
-function answer({ relation, request, facts }: Client, world: Snapshot): Decision[] {
-  const said = relation.localApp;
-  const published = said['secret-user'] !== undefined;
-  const unaware = published ? [] : unawareUnits(clientRole(relation.id), world);
-  if (unaware.length > 0) {
-    const units = unaware.join(', ');
-    return [waiting('client-not-routed', `${relation.app} waits for the pooler of ${units}`)];
+  if (!equal(loginSecret(login, facts, request), secret?.content)) {
+    missing.push(step('update-credentials', args, `the endpoints of ${facts.database} changed`));
   }
-  const why = `${relation.app} is told how to reach database ${facts.database}`;
-  const publish = (key: 'secret-user' | 'secret-tls', label: string): Decision[] => {
-    const id = world.relationSecrets[label]?.id;
-    if (id === undefined || said[key] === secretUri(id)) return [];
-    return [step('publish-secret', { relationId: relation.id, key, label }, why)];
-  };
-  const data = changedKeys(providerData(facts, relation.remoteApp), said);
-  const bag = { endpoint: ENDPOINT, relationId: relation.id, scope: 'app', data } as const;
-  return [
-    ...(Object.keys(data).length > 0 ? [step('relation-set', bag, why)] : []),
-    ...(request.wants.tls ? publish('secret-tls', tlsSecretLabel(relation.id)) : []),
-    ...publish('secret-user', userSecretLabel(relation.id)),
-  ];
+  return [...missing, ...tls(client, world, why)];
 }
 
-/**
- * Units that can be reached and would still refuse the role: their pooler does not know it, or
- * their PostgreSQL's access rules do not. A unit or a pooler that does not answer never holds up a
- * client; but when none answers at all, none would let it in.
- */
-function unawareUnits(role: string, world: Snapshot): string[] {
-  if (!world.agent.known) return [world.unit.name];
-  const { pooler, local, peers } = world.agent.value;
-  const serving = new Set(servingUnits(world));
-  const lets = local.known ? local.value.hbaUsers.includes(role) : true;
-  const own = pooler.known
-    ? [{ unit: world.unit.name, aware: lets && pooler.value.users.includes(role) }]
-    : [];
-  const others = Object.entries(peers).flatMap(([unit, peer]) => {
-    if (!peer.known || peer.value.poolerUsers === undefined) return [];
-    const { poolerUsers, hbaUsers } = peer.value;
-    // A member that is still being cloned has no access rules in force yet.
-    const admitted = !serving.has(unit) || (hbaUsers?.includes(role) ?? true);
-    return [{ unit, aware: admitted && poolerUsers.includes(role) }];
-  });
-  const reached = [...own, ...others];
-  if (reached.length === 0) return [world.unit.name];
-  return reached.filter(({ aware }) => !aware).map(({ unit }) => unit);
+function tls({ relation, request, protocol }: Client, world: Snapshot, why: string): Decision[] {
+  if (!request.wants.tls) return [];
+  const label = secretLabel(relation.id, request.id, 'tls');
+  const content = tlsSecret(clientAuthorities(world)?.join('\n'), protocol);
+  if (equal(content, world.relationSecrets[label]?.content)) return [];
+  return [step('issue-tls-secret', { relationId: relation.id, label, content }, why)];
 }
 
-/** Units whose PostgreSQL takes connections: the primary and the replicas that stream. */
-function servingUnits(world: Snapshot): string[] {
-  const cluster = probe(world, 'cluster');
-  if (!cluster.known) return [];
-  const serving = cluster.value.members.filter((it) => it.role === 'primary' || it.streaming);
-  return serving.map((member) => unitOfMember(member.name));
+function equal(
+  a: Readonly<Record<string, string>>,
+  b: Readonly<Record<string, string>> | undefined,
+): boolean {
+  if (b === undefined || Object.keys(a).length !== Object.keys(b).length) return false;
+  return Object.entries(a).every(([key, value]) => b[key] === value);
 }
 
-/** A client that goes takes its role and its secrets along; what it stored stays. */
-function withdraw(relation: Relation, world: Snapshot): Decision[] {
-  const role = clientRole(relation.id);
-  const why = `${relation.app === '' ? role : relation.app} is gone`;
-  const database = probe(world, 'database');
-  const exists = database.known && database.value.roles.some(({ name }) => name === role);
-  const labels = [userSecretLabel(relation.id), tlsSecretLabel(relation.id)];
-  return [
-    ...(exists ? [step('drop-client', { role }, why)] : []),
-    ...labels
-      .filter((label) => world.relationSecrets[label] !== undefined)
-      .map((label) => step('remove-secret', { label }, why)),
-  ];
+function groupsOf({ request }: Client): SecretGroup[] {
+  return [secretGroup(request), ...(request.wants.tls ? (['tls'] as const) : [])];
 }
 
-/** Roles of relations that ended while no leader could reach the primary. */
-function leftovers(world: Snapshot): Decision[] {
-  const database = probe(world, 'database');
-  if (!database.known) return [];
-  const related = new Set(world.relations.map((relation) => clientRole(relation.id)));
-  return database.value.roles
-    .filter(({ name }) => /^relation-\d+$/.test(name) && !related.has(name))
-    .map(({ name }) => step('drop-client', { role: name }, `the relation of ${name} has ended`));
-}
-
-/** What is true of a client's database now; the order of hosts is stable between changes. */
-function factsOf(
+/** Secrets that are there and that the databag does not name yet. */
+function grants(
+  client: Client,
+  said: Readonly<Record<string, string>>,
   world: Snapshot,
-  database: string,
-  { primary, version }: { primary: string; version: string },
-): ProviderFacts {
-  const addresses = clientAddresses(world);
-  const primaryUnit = unitOfMember(primary);
-  const ranked = addresses.toSorted(
-    (a, b) => Number(b.unit === primaryUnit) - Number(a.unit === primaryUnit),
-  );
-  const replicas = new Set(servingUnits(world).filter((unit) => unit !== primaryUnit));
-  const readers = addresses.filter(({ unit }) => replicas.has(unit));
-  const list = (units: typeof addresses, port: number) =>
-    units.map(({ address }) => hostPort(address, port)).join(',');
-  return {
-    database,
-    endpoints: list(ranked, POOLER_PORT),
-    readOnlyEndpoints: list(readers.length > 0 ? readers : ranked.slice(0, 1), POSTGRES_PORT),
-    // `16.4 (Ubuntu 16.4-1)`: clients compare the number.
-    version: version.split(' ')[0] ?? version,
-  };
+): Decision[] {
+  const { relation, request } = client;
+  return groupsOf(client).flatMap((group) => {
+    const label = secretLabel(relation.id, request.id, group);
+    const id = world.relationSecrets[label]?.id;
+    if (id === undefined || said[`secret-${group}`] === secretUri(id)) return [];
+    const why = `${relation.app} is told how to reach its database`;
+    return [step('grant-secret', { relationId: relation.id, label }, why)];
+  });
 }
 
-/** Where clients reach each unit that stays, ascending by number. */
-function clientAddresses(world: Snapshot): { unit: string; address: string }[] {
-  const own = { unit: world.unit.name, address: world.unit.clientAddress, dying: world.unit.dying };
-  const others = world.peers.others.map(({ name, data, dying }) => ({
-    unit: name,
-    address: data['database-address'],
-    dying,
-  }));
-  return [own, ...others]
-    .filter(({ dying }) => !dying)
-    .flatMap(({ unit, address }) => (address ? [{ unit, address }] : []))
-    .toSorted((a, b) => numberOf(a.unit) - numberOf(b.unit));
+/** Nothing while a secret that belongs to it is missing. */
+function answerOf({ client, facts }: Served, world: Snapshot): Pick<Outcome, 'answer'> {
+  const { relation, request } = client;
+  const secrets = groupsOf(client).map((group) => {
+    const id = world.relationSecrets[secretLabel(relation.id, request.id, group)]?.id;
+    return [group, id === undefined ? undefined : secretUri(id)] as const;
+  });
+  if (secrets.some(([, uri]) => uri === undefined)) return {};
+  return { answer: { request, facts, secrets: Object.fromEntries(secrets) } };
 }
 
-function numberOf(unit: string): number {
-  return Number(unit.slice(unit.lastIndexOf('/') + 1));
+/** The databag of the relation; what was said before and cannot be said anew stays. */
+function tell(
+  relation: Relation,
+  asked: RelationRequests,
+  outcomes: readonly Outcome[],
+  refusals: readonly string[],
+): Decision[] {
+  const { localApp } = relation;
+  const answers = outcomes.flatMap(({ answer }) => (answer === undefined ? [] : [answer]));
+  const told = new Set(answers.map(({ request }) => request.id));
+  const kept = [...asked.granted.map(({ request }) => request.id), ...refusedIds(asked)]
+    .filter((id) => id !== undefined && !told.has(id))
+    .flatMap((id): Kept[] => {
+      const item = saidItem(localApp, id ?? '');
+      return item === undefined ? [] : [{ kept: item }];
+    });
+  if (asked.protocol === 'v1' && answers.length + kept.length === 0 && refusals.length === 0) {
+    if (saidIds(localApp).length === 0) return []; // Nothing has been said, and nothing can be.
+  }
+  const why = refusals.map((reason) => `${relation.app} ${reason}`);
+  const wanted = answerData(asked.protocol, relation.remoteApp, [...answers, ...kept], why);
+  const data = changedKeys(wanted, localApp);
+  if (Object.keys(data).length === 0) return [];
+  const bag = { endpoint: CLIENT_ENDPOINT, relationId: relation.id, scope: 'app', data } as const;
+  return [step('relation-set', bag, `${relation.app} is told what it was given`)];
+}
+
+function refusedIds({ refused }: RelationRequests): (string | undefined)[] {
+  return refused.map(({ id }) => id);
 }

@@ -106,6 +106,8 @@ export interface AccessRule {
   databases: string[];
   /** CIDR, IPv4 or IPv6. */
   networks: string[];
+  /** Most server connections of one pooler for this user; left out: no limit of its own. */
+  connectionLimit?: number;
 }
 
 /** A directory, and which of its users and groups become what. */

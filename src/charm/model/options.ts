@@ -35,6 +35,8 @@ export interface Options {
   synchronousNodeCount: 'all' | 'majority' | number;
   synchronousModeStrict: boolean;
   poolerMode: PoolerMode;
+  /** Most connections of one client to the primary; undefined: no limit of its own. */
+  clientConnectionLimit: number | undefined;
   /** For a new primary: how long clients wait in the pooler, and how many of one pooler may. */
   failoverWait: { seconds: number; clients: number | undefined };
   /** Beyond this lag a replica is not read from through the pooler. */
@@ -88,6 +90,7 @@ export function parseOptions(raw: RawOptions, limits: Limits = ANY_MACHINE): Par
       clients: reader.integer('failover-wait-clients', 1, 1_000_000),
     },
     readonlyMaximumLagMib: reader.integer('readonly-maximum-lag', 1, 1_048_576) ?? 64,
+    clientConnectionLimit: reader.integer('client-connection-limit', 1, 262_143),
     // Patroni quietly takes its own value for fewer than 25.
     maxConnections: reader.integer('experimental-max-connections', 25, 262_143),
     failoverProfile: reader.choice('failover-profile', ['fast', 'balanced', 'safe'], 'balanced'),

@@ -35,7 +35,7 @@ export interface Snapshot {
   readonly certificates: Certificates;
   /** Secrets that the application owns for its relations, by label; read by the leader only. */
   readonly relationSecrets: Readonly<Record<string, OwnedSecret>>;
-  /** Content of secrets that providers have granted to this application, by their URI. */
+  /** Content of secrets that others have granted to this application, by their URI. */
   readonly grantedSecrets: Readonly<Record<string, Databag>>;
   /** Every relation but the peer relation. */
   readonly relations: readonly Relation[];

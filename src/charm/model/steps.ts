@@ -14,9 +14,11 @@ import {
   stepsOf,
   waiting,
 } from '../../../lib/charm/decision.ts';
-import type { ClientRequest, ProviderFacts } from '../../../lib/relations/postgresql-client.ts';
+import type { ProviderFacts } from '../../../lib/relations/postgresql-client.ts';
+import type { ClientRequest } from '../../../lib/relations/postgresql-client-request.ts';
 import type { Secret } from '../../../lib/std/secret.ts';
 import type { CertificateEndpoint } from './certificates.ts';
+import type { RoleWish } from './client-roles.ts';
 import type { ServiceSpec, Snapshot } from './snapshot.ts';
 import type { SystemLogin } from './system-users.ts';
 
@@ -96,12 +98,18 @@ export interface Steps {
   'reform-etcd': { epoch: number; systemIdentifier: string };
   /** A client's database with its roles; nobody else may connect to it. */
   'ensure-database': { database: string };
-  /** A login role and the secret with its password; a secret that exists keeps its password. */
+  /** The roles of the instance, and what template1 gives every new database. */
+  'ensure-instance-roles': Record<string, never>;
+  /** A client's role and the secret about it; a secret that exists keeps its password. */
   'issue-credentials': ClientLogin;
   'update-credentials': ClientLogin;
-  'issue-tls-secret': { relationId: number };
-  /** Grants an owned secret to the relation and names it in the application databag. */
-  'publish-secret': { relationId: number; key: 'secret-user' | 'secret-tls'; label: string };
+  /** Everything about a client's role but its password. */
+  'adjust-role': { role: RoleWish };
+  /** Of a login that is no client's: as in DatabaseRole. */
+  'assume-roles': { role: string; assumes: Record<string, string> };
+  'issue-tls-secret': { relationId: number; label: string; content: Record<string, string> };
+  /** Lets the other side of a relation read an owned secret. */
+  'grant-secret': { relationId: number; label: string };
   /** What the role owned stays and goes to the owner of its database. */
   'drop-client': { role: string };
   'remove-secret': { label: string };
@@ -116,9 +124,13 @@ export interface Steps {
 /** Everything a client's secret says but the password, which no plan may carry. */
 export interface ClientLogin {
   relationId: number;
-  role: string;
+  /** Of the secret that holds it. */
+  label: string;
+  role: RoleWish;
   facts: ProviderFacts;
-  wants: ClientRequest['wants'];
+  request: Pick<ClientRequest, 'entity' | 'wants'>;
+  /** URI of the client's own secret, which may bring a password. */
+  given: string | undefined;
 }
 
 export type ServiceName =

@@ -80,7 +80,10 @@ export interface DatabaseView {
   systemIdentifier: string;
   serverVersion: string;
   databases: string[];
-  /** Roles with what they are members of. */
+  /** Those that `charmed_databases_owner` owns. Absent from an agent that does not say. */
+  clientDatabases?: string[];
+  /** Those that everybody may connect to. */
+  openDatabases?: string[];
   roles: DatabaseRole[];
   /** Extensions that plugins have put into each database, by its own record; template1 as well. */
   extensions: Record<string, string[]>;
@@ -92,9 +95,15 @@ export interface DatabaseRole {
   name: string;
   login: boolean;
   superuser: boolean;
+  /** What it is a member of itself. */
   memberOf: string[];
   /** Of logins that neither the charm nor a relation has made: the databases they may enter. */
   connect?: string[];
+  /** -1: no limit. This and what follows is absent from an agent that does not say. */
+  connectionLimit?: number;
+  comment?: string;
+  /** The role that its sessions assume, by database; '' is every other one. */
+  assumes?: Record<string, string>;
 }
 export interface LocalView {
   role: 'primary' | 'replica';

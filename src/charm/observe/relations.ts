@@ -2,7 +2,8 @@
 import type { HookContext } from '../../../lib/contract/context.ts';
 import type { Hooks } from '../../../lib/hooks/hooks.ts';
 import { readLdapData } from '../../../lib/relations/ldap.ts';
-import { tlsSecretLabel, userSecretLabel } from '../../../lib/relations/postgresql-client.ts';
+import { SECRET_GROUPS, saidIds, secretLabel } from '../../../lib/relations/postgresql-client.ts';
+import { CLIENT_ENDPOINT, requestsOf } from '../model/clients.ts';
 import type { Databag, OwnedSecret, Relation, Snapshot } from '../model/snapshot.ts';
 
 /** Endpoints of metadata.yaml, the peer relation excepted. */
@@ -51,15 +52,19 @@ async function observeRelation(
   return { endpoint, id, app, ending, localApp, localUnit, remoteApp, units };
 }
 
-/** Content of the secrets that providers have granted to this application, by their URI. */
+/** Content of the secrets that others have granted to this application, by their URI. */
 export async function observeGrantedSecrets(
   hooks: Hooks,
   relations: readonly Relation[],
 ): Promise<Snapshot['grantedSecrets']> {
-  const uris = relations.flatMap(({ endpoint, ending, remoteApp }) => {
-    const reading = endpoint === 'ldap' && !ending ? readLdapData(remoteApp) : undefined;
-    return reading?.state === 'complete' ? [reading.value.passwordSecret] : [];
-  });
+  const isLeader = await hooks.isLeader();
+  const uris = relations
+    .filter(({ ending }) => !ending)
+    .flatMap((relation) => [
+      ...directorySecret(relation),
+      // Whoever serves the client publishes the name that is in it.
+      ...(isLeader && isClient(relation) ? nameSecrets(relation) : []),
+    ]);
   const found = await Promise.all(
     // The newest revision, and with it the wish to hear of the next one.
     uris.map(async (uri) => [uri, await hooks.secretGet({ id: uri }, 'refresh')] as const),
@@ -69,6 +74,17 @@ export async function observeGrantedSecrets(
   );
 }
 
+function directorySecret({ endpoint, remoteApp }: Relation): string[] {
+  const reading = endpoint === 'ldap' ? readLdapData(remoteApp) : undefined;
+  return reading?.state === 'complete' ? [reading.value.passwordSecret] : [];
+}
+
+/** The secrets in which clients say what their users are to be called. */
+function nameSecrets(relation: Relation): string[] {
+  const asked = requestsOf(relation).granted.map(({ request }) => request.entitySecret);
+  return asked.filter((uri) => uri !== undefined);
+}
+
 /**
  * Secrets that the application owns for its clients, by label. Leader only: others may not read.
  */
@@ -76,9 +92,7 @@ export async function observeRelationSecrets(
   hooks: Hooks,
   relations: readonly Relation[],
 ): Promise<Record<string, OwnedSecret>> {
-  const labels = relations
-    .filter((relation) => relation.endpoint === 'database')
-    .flatMap(({ id }) => [userSecretLabel(id), tlsSecretLabel(id)]);
+  const labels = relations.filter(isClient).flatMap(secretLabels);
   const found = await Promise.all(
     labels.map(async (label) => {
       const [info, content] = await Promise.all([
@@ -93,5 +107,25 @@ export async function observeRelationSecrets(
     found.filter((each): each is [string, { id: string; content: Record<string, string> }] =>
       Boolean(each[1]),
     ),
+  );
+}
+
+function isClient({ endpoint }: Relation): boolean {
+  return endpoint === CLIENT_ENDPOINT;
+}
+
+/** Of what is asked for, and of what has been answered and may not be asked for any more. */
+function secretLabels(relation: Relation): string[] {
+  const { protocol, granted, refused, silent } = requestsOf(relation);
+  const ids = [
+    ...granted.map(({ request }) => request.id),
+    ...refused.map(({ id }) => id),
+    ...saidIds(relation.localApp),
+  ];
+  // What a v0 databag has been told does not say for which version.
+  const plain = protocol === 'v0' || silent || relation.localApp['secret-user'] !== undefined;
+  const known = new Set([...(plain ? [undefined] : []), ...ids]);
+  return [...known].flatMap((id) =>
+    SECRET_GROUPS.map((group) => secretLabel(relation.id, id, group)),
   );
 }

@@ -27,7 +27,7 @@ export async function observe(hooks: Hooks, context: HookContext): Promise<Snaps
   ]);
   const { peers, storages, ...said } = controller;
   const layout = layoutOf(base, storages, machine.packages.postgres?.major);
-  const [named, directories, files, data, services, program, agent, relationSecrets, certificates] =
+  const [named, directories, files, data, services, program, agent, certificates, relationSecrets] =
     await Promise.all([
       observeNamed(said.config, machine.packages.postgres),
       observeDirectories(layout),
@@ -39,8 +39,8 @@ export async function observe(hooks: Hooks, context: HookContext): Promise<Snaps
       said.unit.address === undefined
         ? unknown('the unit has no address yet')
         : agentClient(layout.agentSocket).world(),
-      observeRelationSecrets(hooks, said.unit.isLeader ? said.relations : []),
       observeCertificates(hooks, context, { layout, relations: said.relations }),
+      observeRelationSecrets(hooks, said.unit.isLeader ? said.relations : []),
     ]);
   return {
     event: eventFacts(context),

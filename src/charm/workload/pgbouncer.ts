@@ -5,7 +5,7 @@
  * password of it exists. Whoever pauses has to resume, also when the pause was not reached in time.
  */
 import { OperatorError } from '../../../lib/std/errors.ts';
-import type { Desired, PoolerWish } from '../model/desired.ts';
+import type { AccessRule, Desired, PoolerWish } from '../model/desired.ts';
 import type { PoolerAdmin } from './ports.ts';
 
 export interface PoolerTopology {
@@ -89,6 +89,7 @@ function renderIni(desired: Desired, content: PoolerContent): string {
     '[databases]',
     ...renderDatabases(desired, content),
     '',
+    ...renderUsers(pooler.access),
     '[pgbouncer]',
     ...settings.map(([key, value]) => `${key} = ${value}`),
     '',
@@ -104,6 +105,20 @@ function clientTls({ tls }: Desired['pooler']): [string, string][] {
   ];
 }
 
+/**
+ * What is above a user's limit waits here; PostgreSQL, which knows the limit too, would refuse it.
+ */
+function renderUsers(access: readonly AccessRule[]): string[] {
+  const limited = access.flatMap(({ user, connectionLimit }) =>
+    connectionLimit !== undefined && PLAIN.test(user)
+      ? [`${user} = max_user_connections=${connectionLimit}`]
+      : [],
+  );
+  return limited.length === 0 ? [] : ['[users]', ...limited.toSorted(), ''];
+}
+
+/** PgBouncer 1.18 reads no quoted keys. */
+const PLAIN = /^[A-Za-z0-9_.-]+$/;
 /** PgBouncer reserves the name of its console. */
 const CONSOLE = 'pgbouncer';
 
@@ -114,8 +129,8 @@ function renderDatabases(desired: Desired, { topology, databases }: PoolerConten
     ? `host=${desired.paths.run} port=${REFUSAL_PORT}`
     : to([topology.primary]);
   const readers = topology.readers.length > 0 ? to(topology.readers) : primary;
-  // PgBouncer 1.18 reads no quoted keys: other names are reached through `*`, without an alias.
-  const plain = databases.filter((name) => /^[A-Za-z0-9_.-]+$/.test(name) && name !== CONSOLE);
+  // Databases of other names are reached through `*`, without an alias.
+  const plain = databases.filter((name) => PLAIN.test(name) && name !== CONSOLE);
   return [
     ...plain.map((name) => `${name} = ${primary} dbname=${name}`),
     ...plain

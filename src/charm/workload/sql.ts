@@ -146,6 +146,11 @@ export function literal(value: string): Ddl {
   return made(value.includes('\\') ? ` E${quoted.replaceAll('\\', '\\\\')}` : quoted);
 }
 
+export function integer(value: number): Ddl {
+  if (!Number.isSafeInteger(value)) throw new RangeError(`not an integer: ${value}`);
+  return made(String(value));
+}
+
 /** Identifiers separated by commas. */
 export function identifiers(names: readonly string[]): Ddl {
   return made(names.map((name) => identifier(name).text).join(', '));

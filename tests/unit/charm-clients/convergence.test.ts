@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { requestData } from '../../../lib/relations/postgresql-client.ts';
+import { requestData } from '../../../lib/relations/postgresql-client-request.ts';
 import { accessRules } from '../../../src/charm/decide/access.ts';
 import { type Client, ClientWorld } from '../../support/client-world.ts';
 
@@ -70,7 +70,7 @@ test('after any history every client has what it asked for, and nobody else anyt
       const served = world.clients.filter(({ remoteApp }) =>
         ['shop', 'bank'].includes(remoteApp['database'] ?? ''),
       );
-      const roles = world.roles.map((role) => role.name).sort();
+      const roles = world.clientRoles().sort();
       assert.deepEqual(roles, served.map(({ id }) => `relation-${id}`).sort());
       assert.deepEqual(
         accessRules(world.snapshot())

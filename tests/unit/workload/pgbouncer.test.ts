@@ -27,6 +27,20 @@ const content: PoolerContent = {
 const ini = (change: Partial<PoolerContent>) =>
   renderPooler(desired, { ...content, ...change }).ini.split('\n');
 
+describe('users', () => {
+  test('with a limit wait for a connection instead of being refused one', () => {
+    const access = [
+      { user: 'relation-7', databases: ['shop'], networks: [], connectionLimit: 5 },
+      { user: 'relation-8', databases: ['shop'], networks: [] },
+      { user: 'a = b', databases: ['shop'], networks: [], connectionLimit: 6 },
+    ];
+    const limited = { ...desired, pooler: { ...desired.pooler, access } };
+    const { ini: text } = renderPooler(limited, content);
+    assert.match(text, /\n\[users\]\nrelation-7 = max_user_connections=5\n\n\[pgbouncer\]/);
+    assert.ok(!ini({}).includes('[users]'));
+  });
+});
+
 describe('databases', () => {
   test('each leads to the primary and its alias to the readers', () => {
     const lines = ini({});
