@@ -5,7 +5,6 @@
  * Lenient in reading (an entry that is no use is left out, the others count), exact in writing.
  * Verifies nothing: whether a certificate is any good is for who has the key to say.
  */
-import { z } from 'zod';
 import type { Databag } from './databag.ts';
 import { parseJson } from './databag.ts';
 import { onePem, pemBlocks } from './pem.ts';
@@ -34,18 +33,6 @@ export interface IssuedCertificate {
   revoked: boolean;
 }
 
-const requestShape = z.object({
-  certificate_signing_request: z.string(),
-  ca: z.boolean().nullish().catch(false),
-});
-const certificateShape = z.object({
-  certificate_signing_request: z.string(),
-  certificate: z.string(),
-  ca: z.string(),
-  chain: z.array(z.string()).nullish().catch([]),
-  revoked: z.boolean().nullish().catch(false),
-});
-
 /** A request that the provider will not sign. */
 export interface Refusal {
   csr: string;
@@ -61,11 +48,9 @@ export function requestsData(requests: readonly SigningRequest[]): Record<string
 
 /** What a unit asks for; empty as long as it has not asked. */
 export function readRequests(unit: Databag): SigningRequest[] {
-  return entries(unit[REQUESTS]).flatMap((entry) => {
-    const parsed = requestShape.safeParse(entry);
-    if (!parsed.success) return [];
-    const csr = onePem(parsed.data.certificate_signing_request, 'CERTIFICATE REQUEST');
-    return csr === undefined ? [] : [{ csr, isCa: parsed.data.ca ?? false }];
+  return entries(unit[REQUESTS]).flatMap(({ certificate_signing_request: text, ca }) => {
+    const csr = onePem(text, 'CERTIFICATE REQUEST');
+    return csr === undefined ? [] : [{ csr, isCa: ca === true }];
   });
 }
 
@@ -86,16 +71,13 @@ export function certificatesData(
 /** What a provider has issued, to any unit. */
 export function readCertificates(app: Databag): IssuedCertificate[] {
   return entries(app[CERTIFICATES]).flatMap((entry) => {
-    const parsed = certificateShape.safeParse(entry);
-    if (!parsed.success) return [];
-    const { data } = parsed;
-    const csr = onePem(data.certificate_signing_request, 'CERTIFICATE REQUEST');
-    const ca = onePem(data.ca, 'CERTIFICATE');
+    const csr = onePem(entry['certificate_signing_request'], 'CERTIFICATE REQUEST');
+    const ca = onePem(entry['ca'], 'CERTIFICATE');
     // Some providers put the whole chain here; the certificate stands first.
-    const [certificate, ...more] = pemBlocks(data.certificate, 'CERTIFICATE');
+    const [certificate, ...more] = blocks(entry['certificate']);
     if (csr === undefined || ca === undefined || certificate === undefined) return [];
-    const chain = (data.chain ?? []).flatMap((text) => pemBlocks(text, 'CERTIFICATE'));
-    const revoked = data.revoked ?? false;
+    const chain = Array.isArray(entry['chain']) ? entry['chain'].flatMap(blocks) : [];
+    const revoked = entry['revoked'] === true;
     return [{ csr, certificate, ca, chain: [...more, ...chain], revoked }];
   });
 }
@@ -109,19 +91,28 @@ export function refusalsData(refusals: readonly Refusal[]): Record<string, strin
 /** The interface numbers a few reasons; this one stands for every other. */
 const OTHER_ERROR = { code: 999, name: 'OTHER' };
 
-const refusalShape = z.object({ csr: z.string(), error: z.object({ message: z.string() }) });
-
 /** Requests that a provider has said it will not sign. */
 export function readRefusals(app: Databag): Refusal[] {
-  return entries(app[REFUSALS]).flatMap((entry) => {
-    const parsed = refusalShape.safeParse(entry);
-    const csr = parsed.success ? onePem(parsed.data.csr, 'CERTIFICATE REQUEST') : undefined;
-    if (!parsed.success || csr === undefined) return [];
-    return [{ csr, message: parsed.data.error.message.replace(/\s+/g, ' ').slice(0, 200) }];
+  return entries(app[REFUSALS]).flatMap(({ csr: text, error }) => {
+    const csr = onePem(text, 'CERTIFICATE REQUEST');
+    const message = isEntry(error) ? error['message'] : undefined;
+    if (csr === undefined || typeof message !== 'string') return [];
+    return [{ csr, message: message.replace(/\s+/g, ' ').slice(0, 200) }];
   });
 }
 
-function entries(json: string | undefined): unknown[] {
+/** Checked by hand: a library that does it would cost every hook more than all else it loads. */
+type Entry = Readonly<Record<string, unknown>>;
+
+function entries(json: string | undefined): Entry[] {
   const parsed = json === undefined ? undefined : parseJson(json);
-  return Array.isArray(parsed) ? parsed.slice(0, MAX_ENTRIES) : [];
+  return Array.isArray(parsed) ? parsed.slice(0, MAX_ENTRIES).filter(isEntry) : [];
+}
+
+function isEntry(value: unknown): value is Entry {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function blocks(text: unknown): string[] {
+  return typeof text === 'string' ? pemBlocks(text, 'CERTIFICATE') : [];
 }
