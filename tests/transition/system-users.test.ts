@@ -73,17 +73,15 @@ describe('system-users', () => {
 
   test('whatever a secret holds, the answer is passwords that fit or a reason without any', () => {
     const key = fc.constantFrom(...SYSTEM_LOGINS, 'other');
+    // Marked, because a reason of ours may well hold a short text by chance.
+    const value = fc.string({ maxLength: 140 }).map((text) => `zq${text}`);
     fc.assert(
-      fc.property(fc.dictionary(key, fc.string({ maxLength: 140 })), (content) => {
+      fc.property(fc.dictionary(key, value), (content) => {
         const read = readSystemUsers(content);
-        if (read.ok) {
-          for (const password of Object.values(read.passwords)) {
-            assert.match(password, /^[!-~]{8,128}$/);
-          }
-          return;
+        if (!read.ok) return assert.ok(!read.reason.includes('zq'));
+        for (const password of Object.values(read.passwords)) {
+          assert.match(password, /^[!-~]{8,128}$/);
         }
-        const long = Object.values(content).filter((value) => value.length > 3);
-        assert.ok(long.every((value) => !read.reason.includes(value) || value === 'other'));
       }),
     );
   });

@@ -1,6 +1,6 @@
 /**
- * Makes this unit's Patroni begin its next round at once: a changed file is read at the beginning of
- * a round, which is up to ten seconds away. Best effort; the round comes by itself.
+ * Makes this unit's Patroni begin its next round at once: a changed file is read at the beginning
+ * of a round, which is up to ten seconds away. Best effort; the round comes by itself.
  */
 import { restFiles } from '../model/certificates.ts';
 import { PORTS } from '../model/patroni-config.ts';
