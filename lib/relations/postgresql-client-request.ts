@@ -197,6 +197,9 @@ function unservedFeature(bag: Databag, prefix: string | undefined): string | und
   if (permissions !== undefined && permissions !== '[]') {
     return 'asks for entity-permissions; the objects do not exist yet, GRANT on them by SQL';
   }
+  if (bag['secret-mtls'] !== undefined || bag['mtls-cert'] !== undefined) {
+    return 'offers a client certificate; logins are by password, leave mtls-cert out';
+  }
   if (bag['requested-entity-secret'] !== undefined && bag['entity-type'] === 'GROUP') {
     return 'asks for a group with a name of its own; leave requested-entity-secret out';
   }

@@ -145,6 +145,7 @@ describe('a request', () => {
       { database: 'shop', 'entity-permissions': '[{"resource_name":"t"}]' },
       /entity-permissions; .* GRANT on them by SQL/,
     ],
+    ['a certificate', { database: 'shop', 'secret-mtls': 'secret:c' }, /leave mtls-cert out/],
     ['two roles', { database: 'shop', 'extra-user-roles': 'charmed_read,createdb' }, /one of/],
     ['an unknown role', { database: 'shop', 'extra-user-roles': 'pg_monitor' }, /"pg_monitor"/],
     ['secrets that are no list', { database: 'shop', 'requested-secrets': '{}' }, /JSON list/],
