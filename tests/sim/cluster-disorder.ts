@@ -27,6 +27,7 @@ export class Disorder {
     else if (dice < 0.76) world.pass(500 + world.below(15_000));
     else if (dice < 0.79) world.pass(60_000 + world.below(400_000));
     else if (dice < 0.81) this.#kill();
+    else if (dice < 0.815) this.#wipe();
     else if (dice < 0.86) this.#power();
     else if (dice < 0.91) world.lead();
     else if (dice < 0.95) this.#grow();
@@ -86,6 +87,25 @@ export class Disorder {
     if (unit.powered) unit.powerOff();
     else unit.powered = true;
     this.world.note(`${unit.name} is powered ${unit.powered ? 'on' : 'off'}`);
+  }
+
+  /** Somebody removes what the cluster is known by, where it is known in another place, too. */
+  #wipe(): void {
+    const { world } = this;
+    const { app, appSecret } = world;
+    if (app['system-identifier'] === undefined || appSecret?.['system-identifier'] === undefined) {
+      return;
+    }
+    if (world.chance(0.5)) {
+      world.app = {};
+      world.note('the databag of the application is wiped');
+      return;
+    }
+    for (const { dcs } of world.etcds) {
+      dcs.initialize = undefined;
+      dcs.leader = undefined;
+    }
+    world.note("Patroni's keys are wiped");
   }
 
   #kill(): void {

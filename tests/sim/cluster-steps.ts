@@ -6,7 +6,7 @@ import type { StepTable } from '../../lib/charm/reconcile.ts';
 import { digestOf } from '../../lib/std/digest.ts';
 import { OperatorError } from '../../lib/std/errors.ts';
 import { postgresql } from '../../src/charm/charm.ts';
-import { etcdFacts, etcdMembers } from '../../src/charm/model/etcd-facts.ts';
+import { etcdFacts, etcdMembers, IDENTITY } from '../../src/charm/model/etcd-facts.ts';
 import { isTree, type Tree } from '../../src/charm/model/merge.ts';
 import type { Snapshot } from '../../src/charm/model/snapshot.ts';
 import type { ServiceName, Steps } from '../../src/charm/model/steps.ts';
@@ -44,6 +44,9 @@ const EFFECTS: Effects = {
   'create-app-secret': ({ fields }, { world, pending }) => {
     const made = fields.map((field) => [field, `secret of ${field}`]);
     pending.appSecret = { ...world.appSecret, ...Object.fromEntries(made) };
+  },
+  'keep-identity': ({ identifier }, { world, pending }) => {
+    pending.appSecret = { ...(pending.appSecret ?? world.appSecret), [IDENTITY]: identifier };
   },
   'issue-certificate': ({ addresses }, { pending }) => {
     pending.certified = addresses;

@@ -286,10 +286,11 @@ export class ClusterWorld {
       this.note(`  ${unit.name}: its leadership is lost, so is what it wrote`);
       return;
     }
-    const before = this.app['system-identifier'];
+    const before = this.appSecret?.['system-identifier'];
     assign(this.app, app);
     assign(unit.own, own);
-    if (before !== undefined && before !== this.app['system-identifier']) {
+    const now = this.app['system-identifier'] ?? this.appSecret?.['system-identifier'];
+    if (before !== undefined && before !== now) {
       this.violation('the system identifier has changed');
     }
     this.appSecret = appSecret ?? this.appSecret;

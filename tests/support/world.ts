@@ -147,7 +147,8 @@ export class UnitWorld {
   secrets(): string[] {
     const { appSecret, unitSecret } = this.committed;
     return [...Object.values(appSecret ?? {}), unitSecret?.['internal-key'] ?? ''].filter(
-      (value) => value !== '' && value !== appSecret?.['internal-ca'],
+      (value) =>
+        !['', appSecret?.['internal-ca'], appSecret?.['system-identifier']].includes(value),
     );
   }
 
@@ -298,6 +299,9 @@ export class UnitWorld {
       'rotate-passwords': ({ users }, pending) => {
         const given = users.map((user) => [`${user}-password`, this.systemUsers?.[user] ?? '']);
         pending.appSecret = { ...pending.appSecret, ...Object.fromEntries(given) };
+      },
+      'keep-identity': ({ identifier }, pending) => {
+        pending.appSecret = { ...pending.appSecret, 'system-identifier': identifier };
       },
       'issue-certificate': ({ addresses }, pending) => {
         pending.unitSecret = { 'internal-cert': 'certificate', 'internal-key': 'secret key' };

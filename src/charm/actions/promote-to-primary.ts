@@ -66,10 +66,11 @@ function withoutEtcd(world: Snapshot, force: boolean, reason: string) {
   const facts = etcdFacts(world);
   const identifier = systemIdentifier(world);
   const own = address === undefined ? undefined : clientUrl(address);
-  if (facts === undefined || own === undefined || identifier === undefined) {
+  if (own === undefined || identifier === undefined) {
     return refuse('no-cluster', `cannot promote ${name}: there is no cluster yet`);
   }
-  const lost = !world.agent.known || hasMajority(world) ? undefined : facts;
+  // A databag that has lost where etcd is does not keep an operator from going on.
+  const lost = !world.agent.known || hasMajority(world) ? undefined : (facts ?? { epoch: 1 });
   if (lost === undefined) {
     return refuse('cluster-unknown', `cannot promote ${name}: ${reason}`);
   }

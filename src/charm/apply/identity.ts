@@ -3,6 +3,7 @@
 import type { Hooks } from '../../../lib/hooks/hooks.ts';
 import { OperatorError } from '../../../lib/std/errors.ts';
 import { createAuthority, crossSign, issueCertificate } from '../../../lib/x509/authority.ts';
+import { IDENTITY } from '../model/etcd-facts.ts';
 import { ROTATION_FIELDS, TRUST_FACT } from '../model/internal-ca.ts';
 import { passwordField, SYSTEM_LOGINS } from '../model/system-users.ts';
 import { agentClient } from '../workload/agent.ts';
@@ -18,6 +19,7 @@ type IdentitySteps =
   | 'create-app-secret'
   | 'rotate-internal-ca'
   | 'retire-internal-ca'
+  | 'keep-identity'
   | 'issue-certificate'
   | 'peer-set'
   | 'relation-set'
@@ -44,6 +46,19 @@ export const identitySteps: Families<IdentitySteps> = {
         content['internal-ca-key'] = authority.key;
       }
       await store(hooks, content, { label: `database-peers.${context.app}.app` });
+      return undefined;
+    },
+  },
+  'keep-identity': {
+    lane: 'secret',
+    priority: 16,
+    // Looked at again: another step of this round may have changed the rest of the secret.
+    destructive: true,
+    async apply({ identifier }, { hooks, context, world }) {
+      const content = world().appSecret?.content;
+      if (content === undefined || content[IDENTITY] !== undefined) return undefined;
+      const label = `database-peers.${context.app}.app`;
+      await store(hooks, { ...content, [IDENTITY]: identifier }, { label });
       return undefined;
     },
   },

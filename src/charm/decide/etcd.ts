@@ -29,6 +29,7 @@ export const etcdEndpoints: Decider = (world) => {
   const published = publishedFacts(world.peers.app);
   const facts = etcdFacts(world);
   const own = world.unit.address;
+  if (facts === undefined && systemIdentifier(world) !== undefined) return recovered(world);
   if (facts === undefined || isOrphaned(world, facts)) {
     // Published before it runs, and by an event that ends well before: whoever leads next finds the
     // intention instead of founding another.
@@ -44,6 +45,32 @@ export const etcdEndpoints: Decider = (world) => {
   const data = { 'etcd-endpoints': endpoints, 'etcd-epoch': String(facts.epoch) };
   return [step('peer-set', { scope: 'app', data }, 'the voters have changed')];
 };
+
+/**
+ * The databag has lost where etcd is, and there is a database: founding another would make a second
+ * primary. What units know of its voters says where to ask.
+ */
+function recovered(world: Snapshot): Decision[] {
+  const own = world.unit.address;
+  const bags = [world.peers.own, ...world.peers.others.map(({ data }) => data)];
+  const heard = bags.flatMap((bag) => (bag['etcd-hosts'] ?? '').split(','));
+  const here = own !== undefined && world.data.etcdMember ? [clientUrl(own)] : [];
+  const urls = [...new Set([...here, ...heard])].filter((url) => url !== '');
+  if (urls.length === 0) {
+    return [
+      blocked(
+        'etcd-lost',
+        'nobody knows where etcd is; run promote-to-primary scope=unit force=true on the best unit',
+      ),
+    ];
+  }
+  const epoch = Math.max(...bags.map((bag) => Number(bag['etcd-reformed'] ?? 1)));
+  const data = {
+    'etcd-endpoints': urls.join(','),
+    'etcd-epoch': String(Math.max(epoch, etcdOnDisk(world)?.epoch ?? 1)),
+  };
+  return [step('peer-set', { scope: 'app', data }, 'units know where it is, the databag does not')];
+}
 
 /**
  * The only voters were on units that are gone, and no cluster was ever made on them. A new leader

@@ -4,7 +4,7 @@
  * touched.
  */
 import { digestOf } from '../../../lib/std/digest.ts';
-import { etcdFacts, hasMajority, systemIdentifier } from '../model/etcd-facts.ts';
+import { etcdFacts, hasMajority, IDENTITY, systemIdentifier } from '../model/etcd-facts.ts';
 import { patroniConfig } from '../model/patroni-config.ts';
 import { probe, type ServiceFacts, type Snapshot } from '../model/snapshot.ts';
 import {
@@ -72,14 +72,25 @@ function keep(world: Snapshot, { wantedUp }: ServiceFacts): Decision[] {
   return [step('keep-service', { name: 'patroni' }, 'the database has been made')];
 }
 
-/** The leader makes it known which database this application is; it stays that for good. */
+/**
+ * The leader makes it known which database this application is, in the databag and in the secret;
+ * it stays that for good, and what one of them has lost the other gives back.
+ */
 export const systemIdentity: Decider = (world) => {
   const cluster = probe(world, 'cluster');
   if (!world.unit.isLeader || !cluster.known) return [];
-  const { initialized } = cluster.value;
-  if (initialized === undefined || systemIdentifier(world) !== undefined) return [];
-  const data = { 'system-identifier': initialized };
-  return [step('peer-set', { scope: 'app', data }, 'the database has been created')];
+  const identifier = systemIdentifier(world) ?? cluster.value.initialized;
+  if (identifier === undefined || world.appSecret === undefined) return [];
+  const why = 'the database has been created';
+  const data = { [IDENTITY]: identifier };
+  return [
+    ...(world.peers.app[IDENTITY] === undefined
+      ? [step('peer-set', { scope: 'app', data }, why)]
+      : []),
+    ...(world.appSecret.content[IDENTITY] === undefined
+      ? [step('keep-identity', { identifier }, why)]
+      : []),
+  ];
 };
 
 /** Undefined while an option is refused or something that it needs is not known. */

@@ -79,9 +79,12 @@ export function clientOf(peer: string): string {
   return peer.replace(/:2380$/, ':2379');
 }
 
+/** Field of the application's secret, and key of its databag. */
+export const IDENTITY = 'system-identifier';
+
 /** PostgreSQL's system identifier, once the first primary has been made; never changes again. */
 export function systemIdentifier(world: Snapshot): string | undefined {
-  return world.peers.app['system-identifier'] || undefined;
+  return world.peers.app[IDENTITY] || world.appSecret?.content[IDENTITY] || undefined;
 }
 
 function claimOf(address: string | undefined, bag: Readonly<Record<string, string>>) {

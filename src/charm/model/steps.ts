@@ -39,6 +39,8 @@ export interface Steps {
   'create-app-secret': { fields: string[] };
   /** Passwords that the operator has set, for the roles and for all who use them. */
   'rotate-passwords': { users: SystemLogin[] };
+  /** Into the secret of the application: written once, never another. */
+  'keep-identity': { identifier: string };
   'issue-certificate': { addresses: string[] };
   /** A new key and a request for it, kept in the unit's secret; what is in force stays. */
   'request-certificate': {

@@ -1,6 +1,7 @@
 /** The first database of an application: made in one run, begun again when that was cut short. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { etcdEndpoints } from '../../../src/charm/decide/etcd.ts';
 import { patroni } from '../../../src/charm/decide/patroni.ts';
 import type { Snapshot } from '../../../src/charm/model/snapshot.ts';
 import { type ClusterMember, known, unknown } from '../../../src/charm/model/world.ts';
@@ -19,6 +20,7 @@ async function cutShort(): Promise<UnitWorld> {
   const world = new UnitWorld();
   await world.settle();
   world.committed.app = { 'etcd-endpoints': world.committed.app['etcd-endpoints'] ?? '' };
+  delete world.committed.appSecret?.['system-identifier'];
   const service = world.services['patroni'];
   assert.ok(service);
   world.services['patroni'] = { ...service, running: false, wantedUp: false, once: true };
@@ -83,6 +85,30 @@ describe('the first database', () => {
     delete world.committed.app['system-identifier'];
     world.founding = false;
     assert.deepEqual(kinds(world.snapshot()), ['start-service']);
+  });
+
+  test('is named by secret and databag, and each gives back what the other lost', async () => {
+    const world = new UnitWorld();
+    await world.settle();
+    assert.equal(world.committed.appSecret?.['system-identifier'], IDENTIFIER);
+    delete world.committed.appSecret['system-identifier'];
+    await world.settle();
+    assert.equal(world.committed.appSecret?.['system-identifier'], IDENTIFIER);
+  });
+
+  test('is not made again when the databag is lost: units know where etcd is', async () => {
+    const world = new UnitWorld();
+    await world.settle();
+    const before = world.committed.app;
+    world.committed.app = {};
+    const { kinds: done } = await world.hook();
+    assert.ok(!done.some((kind) => /start-service|set-data-aside|remove/.test(kind)), done.join());
+    assert.deepEqual(world.committed.app, before);
+    world.committed.app = {};
+    world.committed.own = { ...world.committed.own, 'etcd-hosts': '' };
+    world.data = { ...world.data, etcdMember: false };
+    const [finding] = etcdEndpoints(world.snapshot());
+    assert.match(JSON.stringify(finding), /blocked.*nobody knows where etcd is/);
   });
 
   test('that was on the storage before is taken over, not set aside', async () => {
