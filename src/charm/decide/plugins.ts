@@ -16,16 +16,17 @@ import {
 } from '../model/plugins.ts';
 import { probe, type Snapshot } from '../model/snapshot.ts';
 import { blocked, type Decider, type Decision, step } from '../model/steps.ts';
+import type { DatabaseView } from '../model/world.ts';
 import { validOptions } from './options.ts';
 
 export const plugins: Decider = (world) => {
   const options = validOptions(world);
   if (options === undefined) return [];
-  const database = probe(world, 'database');
+  const recorded = recordedExtensions(world);
   const lacking = options.plugins.filter((name) => !isInstalled(world, name));
   const said = packages(world, lacking);
-  if (!world.unit.isLeader || !database.known) return said;
-  const { extensions, preloaded } = database.value;
+  if (!world.unit.isLeader || recorded === undefined) return said;
+  const { extensions, preloaded } = recorded;
   const wanted = inOrder(options.plugins);
   const ready = wanted.filter((name) => {
     const { preload } = pluginNamed(name);
@@ -40,10 +41,8 @@ export const plugins: Decider = (world) => {
  * PostgreSQL does not start without one of them. A plugin's stays until no database records it.
  */
 export function preloadLibraries(world: Snapshot, options: Options): string[] {
-  const database = probe(world, 'database');
-  const recorded = database.known
-    ? Object.values(database.value.extensions).flat()
-    : extensionsLoaded(world);
+  const known = recordedExtensions(world)?.extensions;
+  const recorded = known === undefined ? extensionsLoaded(world) : Object.values(known).flat();
   const ofPlugins = Object.entries(PLUGINS)
     .filter(
       ([name, { extensions }]) =>
@@ -56,6 +55,14 @@ export function preloadLibraries(world: Snapshot, options: Options): string[] {
   // timescaledb insists on being the first.
   const first = there.filter((library) => library === 'timescaledb');
   return [...new Set([...first, 'pg_stat_statements', ...there])];
+}
+
+/** Undefined while no primary answers, and from an agent of before an upgrade, which asks none. */
+function recordedExtensions(world: Snapshot) {
+  const database = probe(world, 'database');
+  if (!database.known) return undefined;
+  const { extensions, preloaded } = database.value as Partial<DatabaseView>;
+  return extensions && preloaded && { extensions, preloaded };
 }
 
 /** While nobody can ask a primary, what is in force stays. */
@@ -76,8 +83,7 @@ function inDatabase(
   database: string,
   goals: { wanted: string[]; ready: string[] },
 ): Decision[] {
-  const view = probe(world, 'database');
-  const recorded = (view.known ? view.value.extensions[database] : undefined) ?? [];
+  const recorded = recordedExtensions(world)?.extensions[database] ?? [];
   const create = goals.ready.filter((each) => !recorded.includes(each));
   // In reverse: what needs another goes before it.
   const drop = inReverse(recorded.filter((each) => !goals.wanted.includes(each)));

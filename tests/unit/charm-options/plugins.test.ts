@@ -90,6 +90,14 @@ describe('plugins', () => {
     assert.deepEqual(plugins(worldOf({ enabled: ['hstore'], recorded: undefined })), []);
   });
 
+  test('an agent of before an upgrade says nothing of extensions, and nothing changes', () => {
+    const world = worldOf({ enabled: ['hstore'] });
+    assert.ok(world.agent.known);
+    const database = known({ systemIdentifier: '1', databases: [], roles: [] } as never);
+    const old = { ...world, agent: known({ ...world.agent.value, database }) };
+    assert.deepEqual(plugins(old), []);
+  });
+
   const vector = { extension: [] as string[] };
   test('a missing package is installed where the charm may, and named where it may not', () => {
     const archive = { 'postgresql-15-pgvector': 'there' } as const;
