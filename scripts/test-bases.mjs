@@ -1,7 +1,7 @@
 /**
  * `npm run test:bases [-- <suite>]`: the main path on other systems. Makes a root of Debian 13 (or
  * another suite) by debootstrap, copies the clone into it, and runs there, as a newcomer would,
- * package set-up and the process tests of deploy, switchover, backup and restore.
+ * package set-up and the process tests of deploy, switchover, backup, restore and metrics.
  *
  * Needs root. Everything runs in namespaces of its own: no process, port or mount outlives it. The
  * bare root is kept in /var/cache/pgcharm-bases for the next run.
@@ -25,8 +25,16 @@ import { elapsed, Refusal, runScript, say } from './lib/terminal.mjs';
 
 const cache = '/var/cache/pgcharm-bases';
 const mirror = 'http://deb.debian.org/debian';
-/** Files of tests/process whose path holds one of these; three units in the last two. */
-const mainPath = ['process/deploy.test', 'process/clients.test', 'process/backup.test'];
+/**
+ * Files of tests/process whose path holds one of these; three units in clients and backup.
+ * Observability, because exporters of other versions know other metrics.
+ */
+const mainPath = [
+  'process/deploy.test',
+  'process/clients.test',
+  'process/backup.test',
+  'process/observability.test',
+];
 
 await runScript(async (args) => {
   const code = await underPinnedNode('test-bases.mjs', args);
