@@ -19,7 +19,7 @@ import type { AgentWorld, RepositoryView } from '../../src/charm/model/world.ts'
 import { createPgBackRest } from '../../src/charm/workload/pgbackrest.ts';
 import { serverUser } from '../support/database-cluster.ts';
 import { STANZA, startLoneServer } from '../support/lone-server.ts';
-import { findProcesses } from '../support/processes.ts';
+import { findProcesses, killAndWait } from '../support/processes.ts';
 
 const RUNNER = join(import.meta.dirname, '../../src/agent/jobs/runner.ts');
 const server = await startLoneServer();
@@ -43,6 +43,8 @@ after(async () => {
   agent.jobs.close();
   for (const { id, state } of agent.jobs.list())
     if (state === 'running') await agent.jobs.cancel(id);
+  // One that began since would leave its outcome in a directory that is gone.
+  await killAndWait(findProcesses(server.dir, RUNNER));
   await server.close();
 });
 
