@@ -20,7 +20,8 @@ export const ldapSync: Benchmark = {
   ids: ['ldap-sync-5000'],
   async run(_ids, say) {
     say(`ldap-sync-5000: a directory of ${USERS} users in ${GROUPS} groups`);
-    const directory = await startDirectory(USERS, groups());
+    const users = Array.from({ length: USERS }, (_, n) => `user${n}`);
+    const directory = await startDirectory(users, groups());
     const server = await startLoneServer();
     try {
       return await measure(server, { ...directory.wish, map: mapping() });

@@ -37,9 +37,12 @@ export interface TestDirectory {
   end(): Promise<void>;
 }
 
-/** @param groups members by name of the group; users are `user0` and so on */
+/**
+ * @param users their names, any text
+ * @param groups members by name of the group: users, and groups with an @ before their names
+ */
 export async function startDirectory(
-  users: number,
+  users: readonly string[],
   groups: Record<string, readonly string[]>,
 ): Promise<TestDirectory> {
   const root = await mkdtemp(join(tmpdir(), 'dir-'));
@@ -100,18 +103,27 @@ function login(): LdifChange {
   return { dn: loginDn(1, BASE), add: { objectClass, cn: ['relation-1'], userPassword } };
 }
 
-function people(count: number): LdifChange[] {
-  return Array.from({ length: count }, (_, n) => {
-    const uid = `user${n}`;
+/** RFC 4514: every special character by its code. */
+function escaped(name: string): string {
+  return name.replace(/[^A-Za-z0-9.-]/gu, (character) =>
+    [...Buffer.from(character)].map((byte) => `\\${byte.toString(16).padStart(2, '0')}`).join(''),
+  );
+}
+
+const memberDn = (member: string) =>
+  member.startsWith('@') ? groupDn(escaped(member.slice(1)), BASE) : userDn(escaped(member), BASE);
+
+function people(names: readonly string[]): LdifChange[] {
+  return names.map((uid) => {
     const values = { objectClass: ['inetOrgPerson'], uid: [uid], cn: [uid], sn: [uid] };
-    return { dn: userDn(uid, BASE), add: values };
+    return { dn: memberDn(uid), add: values };
   });
 }
 
 function grouped(groups: Record<string, readonly string[]>): LdifChange[] {
   return Object.entries(groups).map(([name, members]) => {
-    const member = [nobodyDn(BASE), ...members.map((uid) => userDn(uid, BASE))];
-    return { dn: groupDn(name, BASE), add: { objectClass: ['groupOfNames'], cn: [name], member } };
+    const member = [nobodyDn(BASE), ...members.map(memberDn)];
+    return { dn: memberDn(`@${name}`), add: { objectClass: ['groupOfNames'], cn: [name], member } };
   });
 }
 

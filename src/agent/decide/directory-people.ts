@@ -12,15 +12,24 @@ export interface Person {
   readonly roles: readonly string[];
 }
 
+/**
+ * An entry's own name as the directory writes it (RFC 5020, and Active Directory's own): the client
+ * library drops backslashes and blanks from the name that comes with an entry.
+ */
+const NAME_ATTRIBUTES = ['entryDN', 'distinguishedName'] as const;
+
 /** Groups by members' names (`member`), or by users' short ones (`memberUid`). */
 export const GROUP_FILTER =
   '(|(objectClass=groupOfNames)(objectClass=groupOfUniqueNames)' +
   '(objectClass=posixGroup)(objectClass=group))';
-export const GROUP_ATTRIBUTES = ['cn', 'member', 'uniqueMember', 'memberUid'] as const;
+export const GROUP_ATTRIBUTES = [
+  ...['cn', 'member', 'uniqueMember', 'memberUid'],
+  ...NAME_ATTRIBUTES,
+] as const;
 
 /** Attributes to ask for of a user whose name is in `attribute`. */
 export function userAttributes(attribute: string): string[] {
-  return [...new Set([attribute, 'uid', 'memberOf'])];
+  return [...new Set([attribute, 'uid', 'memberOf', ...NAME_ATTRIBUTES])];
 }
 
 interface Found {
@@ -35,10 +44,10 @@ interface Found {
 export function peopleOf({ users, attribute, groups, map }: Found): Person[] {
   const granted = rolesByMember(groups, map);
   const people = new Map<string, Set<string>>();
-  for (const { dn, values } of users) {
-    for (const name of values[attribute.toLowerCase()] ?? []) {
+  for (const user of users) {
+    for (const name of user.values[attribute.toLowerCase()] ?? []) {
       const roles = people.get(name) ?? new Set();
-      for (const role of granted.of(dn, values)) roles.add(role);
+      for (const role of granted.of(user)) roles.add(role);
       people.set(name, roles);
     }
   }
@@ -50,21 +59,21 @@ export function peopleOf({ users, attribute, groups, map }: Found): Person[] {
 function rolesByMember(groups: readonly LdapEntry[], map: readonly GroupMapping[]) {
   const byDn = new Map<string, Set<string>>();
   const byUid = new Map<string, Set<string>>();
-  const nested = new Map(groups.map((group) => [normalDn(group.dn), group]));
+  const nested = new Map(groups.map((group) => [ownDn(group), group]));
   for (const { group, role } of map) {
     const named = groups.filter(({ values }) =>
       (values['cn'] ?? []).some((name) => name.toLowerCase() === group.toLowerCase()),
     );
     for (const each of within(named, nested)) {
-      add(byDn, normalDn(each.dn), role);
+      add(byDn, ownDn(each), role);
       for (const dn of membersOf(each)) add(byDn, dn, role);
       for (const uid of each.values['memberuid'] ?? []) add(byUid, uid, role);
     }
   }
   return {
-    of(dn: string, values: LdapEntry['values']): string[] {
-      const dns = [normalDn(dn), ...(values['memberof'] ?? []).map(normalDn)];
-      const uids = values['uid'] ?? [];
+    of(user: LdapEntry): string[] {
+      const dns = [ownDn(user), ...(user.values['memberof'] ?? []).map(normalDn)];
+      const uids = user.values['uid'] ?? [];
       return [
         ...dns.flatMap((each) => [...(byDn.get(each) ?? [])]),
         ...uids.flatMap((each) => [...(byUid.get(each) ?? [])]),
@@ -86,6 +95,10 @@ function within(start: readonly LdapEntry[], byDn: ReadonlyMap<string, LdapEntry
   return [...seen];
 }
 
+function ownDn({ dn, values }: LdapEntry): string {
+  return normalDn(values['entrydn']?.[0] ?? values['distinguishedname']?.[0] ?? dn);
+}
+
 function membersOf({ values }: LdapEntry): string[] {
   return [...(values['member'] ?? []), ...(values['uniquemember'] ?? [])].map(normalDn);
 }
@@ -101,15 +114,23 @@ function add(map: Map<string, Set<string>>, key: string, role: string): void {
  */
 export function normalDn(dn: string): string {
   let normal = '';
-  for (const [token] of dn.matchAll(TOKEN)) normal += normalToken(token);
+  // Only the first equals sign of a part separates; a later one is of its value.
+  let inType = true;
+  for (const [token] of dn.matchAll(TOKEN)) {
+    const separator = /^\s*([,+=])\s*$/.exec(token)?.[1];
+    if (separator === undefined) normal += plain(token);
+    else if (separator !== '=') normal += separator;
+    else normal += inType ? '=' : token;
+    if (separator !== undefined) inType = separator !== '=';
+  }
   return normal.trim().toLowerCase();
 }
 
 /** A run of escaped bytes, one escaped character, a separator with its blanks, anything else. */
 const TOKEN = /(?:\\[0-9A-Fa-f]{2})+|\\.|\s*[,+=]\s*|[\s\S]/gu;
 
-function normalToken(token: string): string {
-  if (!token.startsWith('\\')) return /^\s*[,+=]\s*$/.test(token) ? token.trim() : token;
+function plain(token: string): string {
+  if (!token.startsWith('\\')) return token;
   if (!/^\\[0-9A-Fa-f]{2}/.test(token)) return escaped(token.slice(1));
   const text = Buffer.from(token.replaceAll('\\', ''), 'hex').toString();
   return [...text].map(escaped).join('');
@@ -117,5 +138,5 @@ function normalToken(token: string): string {
 
 /** Only what would otherwise separate keeps its backslash. */
 function escaped(character: string): string {
-  return /[,+=\\]/.test(character) ? `\\${character}` : character;
+  return /[,+\\]/.test(character) ? `\\${character}` : character;
 }

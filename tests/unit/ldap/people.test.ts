@@ -79,6 +79,8 @@ describe('distinguished names', () => {
     ['cn=a\\2Cb,dc=x', 'cn=a\\,b,dc=x'],
     ['cn=J\\C3\\B6rg,dc=x', 'cn=jörg,dc=x'],
     ['cn=a\\ b', 'cn=a b'],
+    ['cn=a\\3Db, dc=x', 'cn=a=b,dc=x'],
+    ['cn=\\20a\\5C', 'cn=\\ a\\\\'],
   ];
   for (const [one, other] of same) {
     test(`${one} is ${other}`, () => assert.equal(normalDn(one), normalDn(other)));
@@ -86,6 +88,8 @@ describe('distinguished names', () => {
   const different: [string, string][] = [
     ['cn=a\\,dc=x', 'cn=a,dc=x'],
     ['cn=a,cn=b', 'cn=a+cn=b'],
+    ['cn=a = b', 'cn=a=b'],
+    ['cn=\\ a', 'cn=a'],
   ];
   for (const [one, other] of different) {
     test(`${one} is not ${other}`, () => assert.notEqual(normalDn(one), normalDn(other)));
