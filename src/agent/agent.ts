@@ -8,7 +8,7 @@ import { poll } from '../../lib/std/clock.ts';
 import { messageOf, OperatorError } from '../../lib/std/errors.ts';
 import type { Log } from '../../lib/std/log.ts';
 import type { Desired } from '../charm/model/desired.ts';
-import { type AgentWorld, known, type PeerView } from '../charm/model/world.ts';
+import { type AgentWorld, type ClusterView, known, type PeerView } from '../charm/model/world.ts';
 import type { LeaveReport } from '../charm/workload/ports.ts';
 import { AGENT_PORT, Clients } from './clients.ts';
 import { withReplication } from './decide/cluster.ts';
@@ -73,6 +73,7 @@ export class Agent {
   readonly #servers: Record<'local' | 'peer' | 'metrics' | 'backup', Listening>;
   #certificates: NodeJS.Timeout | undefined;
   #leadershipMovedAt = 0;
+  #lastCluster: ClusterView | undefined;
   #settled = false;
 
   constructor(options: AgentOptions) {
@@ -152,6 +153,7 @@ export class Agent {
       work,
       backup: this.#jobs.repository(),
       ...(directory === undefined ? {} : { directory }),
+      ...(this.#lastCluster === undefined ? {} : { lastCluster: this.#lastCluster }),
     };
   }
 
@@ -191,6 +193,11 @@ export class Agent {
   }
 
   #changed(subject: Subject): void {
+    const { patroni } = this.#facts.now;
+    // What a loss of etcd would leave unknown; from then on there is nothing new to remember.
+    const hasPrimary =
+      patroni.known && patroni.value.members.some(({ role }) => role === 'primary');
+    if (hasPrimary) this.#lastCluster = patroni.value;
     if (['patroni', 'primary', 'pulse'].includes(subject)) this.#pooler.loop.nudge();
     if (subject === 'etcd' || subject === 'patroni') void this.#keepLeadershipAway();
     if (this.#settled) this.#waker.consider();

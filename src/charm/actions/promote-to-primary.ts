@@ -9,6 +9,7 @@ import { unfitness } from '../model/candidate.ts';
 import { clientUrl, etcdFacts, hasMajority, systemIdentifier } from '../model/etcd-facts.ts';
 import { primaryOf, probe, type Snapshot, unitOfMember } from '../model/snapshot.ts';
 import { type Steps, step } from '../model/steps.ts';
+import { survival } from '../model/survival.ts';
 
 interface Params {
   force: boolean;
@@ -77,11 +78,12 @@ function withoutEtcd(world: Snapshot, force: boolean, reason: string) {
   if (world.data.systemIdentifier !== identifier) {
     return refuse('no-data', `cannot promote ${name}: it holds no copy of the database`);
   }
+  const { loss, text } = survival(world);
   if (!force) {
-    const hint = 'if its units are lost for good, run again with force=true';
+    const hint = `if its units are lost for good, run again with force=true; ${name}: ${text}`;
     return refuse('etcd-lost', `cannot promote ${name}: etcd does not answer (${reason}); ${hint}`);
   }
   const why = 'an operator says that the units with the voters of etcd are lost for good';
   const args = { epoch: lost.epoch + 1, systemIdentifier: identifier };
-  return accept([step('reform-etcd', args, why)], { primary: name });
+  return accept([step('reform-etcd', args, why)], { primary: name, loss, 'loss-reason': text });
 }

@@ -5,6 +5,7 @@
 import { clientUrl, etcdFacts, hasMajority, systemIdentifier } from '../model/etcd-facts.ts';
 import { primaryOf, probe, type Snapshot } from '../model/snapshot.ts';
 import { active, type Decider, maintenance, waiting } from '../model/steps.ts';
+import { survival } from '../model/survival.ts';
 import type { ClusterView } from '../model/world.ts';
 import { directoryWish } from './ldap.ts';
 
@@ -57,12 +58,12 @@ function unreachable(world: Snapshot, reason: string): string {
   if (endpoints.length > 1) {
     return (
       "waiting for most of etcd's voters; if their units are lost for good run on the best unit: " +
-      'promote-to-primary scope=unit force=true'
+      `promote-to-primary scope=unit force=true; this one: ${survival(world).text}`
     );
   }
   return (
     "waiting for the primary's unit; if it is lost for good run on this unit: " +
-    'promote-to-primary scope=unit force=true'
+    `promote-to-primary scope=unit force=true; ${survival(world).text}`
   );
 }
 

@@ -16,6 +16,8 @@ export interface AgentWorld {
   revision: string;
   etcd: Observed<EtcdView>;
   cluster: Observed<ClusterView>;
+  /** The cluster when it was last known and had a primary; absent after a start of the agent. */
+  lastCluster?: ClusterView;
   /** From the primary, over the agent's resident connection. */
   database: Observed<DatabaseView>;
   /** The unit's own PostgreSQL, over its socket. */
