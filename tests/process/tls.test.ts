@@ -1,7 +1,7 @@
 /**
  * TLS around a cluster of one, as its operator and its clients see it: brought by an authority
- * under writing clients, checked by psql, rotated with its authority, revoked, and given up again. All
- * tests share one deployment; each goes on where the last one ended.
+ * under writing clients, checked by psql, rotated with its authority, revoked, and given up again.
+ * All tests share one deployment; each goes on where the last one ended.
  */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';

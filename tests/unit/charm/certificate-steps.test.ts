@@ -65,7 +65,7 @@ describe('request-certificate', () => {
 });
 
 describe('the internal CA', () => {
-  test('is followed by one that the old one vouches for; retiring leaves only the new', async () => {
+  test('is followed by one that the old one vouches for; retiring leaves the new', async () => {
     const old = await createAuthority('old', validity);
     const content = { 'internal-ca': old.certificate, 'internal-ca-key': old.key, other: 'kept' };
     const state = fakeState({
