@@ -190,7 +190,7 @@ describe('a directory', async () => {
     await assert.rejects(whoami({ ...dave, database: 'shop' }), /no pg_hba.conf entry/);
   });
 
-  test('entries of an operator are what PostgreSQL loads, and a bad one changes nothing', async () => {
+  test('PostgreSQL loads the entries of an operator; a bad one changes nothing', async () => {
     const entries = [
       'host all dave 0.0.0.0/0 reject',
       'hostssl "a b","c""d",his +reporting,alice fd00::/8 scram-sha-256',

@@ -1,4 +1,4 @@
-/** The directory against a small model of its steps: any history converges, nothing secret shows. */
+/** The directory against a small model of its steps: histories converge, nothing secret shows. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { addGroup, addUser, listUsers, removeGroup } from '../../charms/directory/src/actions.ts';

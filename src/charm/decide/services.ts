@@ -63,12 +63,13 @@ export function serviceSpec(name: ServiceName, world: Snapshot): ServiceSpec | u
       if (versions['patroni'] === undefined) return undefined;
       const reads = layout.patroniConfig;
       const command = ['/usr/bin/patroni', reads];
-      if (layout.data === undefined) return { command, ...asServer, reads };
-      // A Patroni that was killed leaves its clone at work; a second one would mix with it.
-      const orphans = { programs: ['pg_basebackup', 'pg_rewind', 'initdb'], path: layout.data };
       // PostgreSQL's LDAP library reads the file at each login: it may come and go.
       const env = { ...asServer.env, LDAPCONF: layout.ldapConfig };
-      return { command, ...asServer, env, reads, orphans, conceal: BIND_PASSWORD };
+      const spec = { command, ...asServer, env, reads, conceal: BIND_PASSWORD };
+      if (layout.data === undefined) return spec;
+      // A Patroni that was killed leaves its clone at work; a second one would mix with it.
+      const orphans = { programs: ['pg_basebackup', 'pg_rewind', 'initdb'], path: layout.data };
+      return { ...spec, orphans };
     }
     case 'pgbouncer': {
       if (versions['pgbouncer'] === undefined) return undefined;

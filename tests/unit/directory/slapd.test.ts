@@ -1,4 +1,4 @@
-/** What slapd is told: LDIF that nothing can break out of, hashes that fit, and answers read back. */
+/** What slapd is told: LDIF that nothing breaks out of, hashes that fit, answers read back. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
