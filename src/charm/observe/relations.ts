@@ -2,7 +2,13 @@
 import type { HookContext } from '../../../lib/contract/context.ts';
 import type { Hooks } from '../../../lib/hooks/hooks.ts';
 import { readLdapData } from '../../../lib/relations/ldap.ts';
-import { SECRET_GROUPS, saidIds, secretLabel } from '../../../lib/relations/postgresql-client.ts';
+import {
+  SECRET_GROUPS,
+  type SecretGroup,
+  saidIds,
+  secretGroup,
+  secretLabel,
+} from '../../../lib/relations/postgresql-client.ts';
 import { CLIENT_ENDPOINT, requestsOf } from '../model/clients.ts';
 import type { Databag, OwnedSecret, Relation, Snapshot } from '../model/snapshot.ts';
 
@@ -124,8 +130,16 @@ function secretLabels(relation: Relation): string[] {
   ];
   // What a v0 databag has been told does not say for which version.
   const plain = protocol === 'v0' || silent || relation.localApp['secret-user'] !== undefined;
-  const known = new Set([...(plain ? [undefined] : []), ...ids]);
-  return [...known].flatMap((id) =>
-    SECRET_GROUPS.map((group) => secretLabel(relation.id, id, group)),
-  );
+  const asked = relation.ending ? [] : granted.map(({ request }) => request);
+  const others = new Set([...(plain ? [undefined] : []), ...ids]);
+  for (const { id } of asked) others.delete(id);
+  return [
+    // Every look is two questions to the controller: what a request cannot have is not looked for.
+    ...asked.flatMap((request) => labels(relation, request.id, [secretGroup(request), 'tls'])),
+    ...[...others].flatMap((id) => labels(relation, id, SECRET_GROUPS)),
+  ];
+}
+
+function labels({ id }: Relation, request: string | undefined, groups: readonly SecretGroup[]) {
+  return groups.map((group) => secretLabel(id, request, group));
 }
