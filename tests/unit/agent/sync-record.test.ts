@@ -1,3 +1,4 @@
+/** Which record of synchronous standbys the primary's unit writes, and when it keeps still. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
