@@ -13,7 +13,10 @@ import { Loop } from '../loop.ts';
 import { Steady } from './steady.ts';
 
 const QUICK_MS = 200;
-const CALM_MS = 1000;
+/** While nobody answers. */
+const SEARCH_MS = 1000;
+/** Each look costs both sides a TLS handshake, and the watch on the keys tells what is urgent. */
+const CALM_MS = 2000;
 /** How long after a change the quick pace is kept. */
 const QUICK_FOR_MS = 5000;
 /** The configuration changes only by us or an operator, and the watch on its key tells. */
@@ -63,8 +66,10 @@ export function watchCluster(facts: Facts, clients: Clients, log: Log): ClusterW
   const loop = new Loop({
     name: 'watch of the cluster',
     log,
-    everyMs: () =>
-      leaderless(facts) || Date.now() - changedAt < QUICK_FOR_MS ? QUICK_MS : CALM_MS,
+    everyMs() {
+      if (leaderless(facts) || Date.now() - changedAt < QUICK_FOR_MS) return QUICK_MS;
+      return facts.now.patroni.known ? CALM_MS : SEARCH_MS;
+    },
     async run() {
       const before = shape(facts.now.patroni);
       const answer = await observe().catch((error: unknown) => unknown(messageOf(error)));
