@@ -62,7 +62,7 @@ async function deployOne(model: Deployment): Promise<void> {
 }
 
 /** Runs `command` in the unit's environment, as the controller runs an event. */
-async function probe(
+export async function probe(
   model: Deployment,
   setting: string,
   command: readonly string[],

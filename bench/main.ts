@@ -4,10 +4,12 @@
  */
 import { agentRest } from './agent-rest.ts';
 import { backupRatio } from './backup-ratio.ts';
+import { clientCount } from './client-count.ts';
 import { controllerRss } from './controller-rss.ts';
 import { deploy } from './deploy.ts';
 import { dispatchNoop } from './dispatch-noop.ts';
 import { failover } from './failover.ts';
+import { integrateLatency } from './integrate-latency.ts';
 import { ldapSync } from './ldap-sync.ts';
 import type { Benchmark, Measurement } from './measure.ts';
 import { optionLatency } from './option-latency.ts';
@@ -25,6 +27,8 @@ const benchmarks: readonly Benchmark[] = [
   pooler,
   agentRest,
   ldapSync,
+  integrateLatency,
+  clientCount,
 ];
 
 async function main(args: readonly string[]): Promise<number> {
