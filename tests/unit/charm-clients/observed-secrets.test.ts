@@ -70,7 +70,7 @@ describe('secrets of a client', () => {
   }
 });
 
-test('a name that a client has granted is read by the leader while the relation lives', async () => {
+test('a name that a client has granted is read by the leader, and by nobody later', async () => {
   const named = relation({ remoteApp: requestData({ ...wish, entitySecret: 'secret:name' }) });
   for (const [isLeader, ending, expected] of [
     [true, false, ['secret:name']],
