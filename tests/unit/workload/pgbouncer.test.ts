@@ -54,6 +54,14 @@ describe('databases', () => {
     assert.ok(lines.includes('shop_readonly = host=10.0.0.1 port=5432 dbname=shop'));
   });
 
+  test('while nobody may reach the primary, its clients are led to a socket, readers are not', () => {
+    const readers = ['10.0.0.2'];
+    const lines = ini({ topology: { primary: '10.0.0.1', readers, refuses: true } });
+    assert.ok(lines.includes('shop = host=/b/run port=6433 dbname=shop'));
+    assert.ok(lines.includes('* = host=/b/run port=6433'));
+    assert.ok(lines.includes('shop_readonly = host=10.0.0.2 port=5432 dbname=shop'));
+  });
+
   test('without a primary nothing is led anywhere', () => {
     const lines = ini({ topology: { primary: undefined, readers: [] } });
     assert.equal(lines.filter((line) => line.includes('host=')).length, 0);
