@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import http from 'node:http';
 import https from 'node:https';
 import { createInterface } from 'node:readline';
+import { createSecureContext, type SecureContext } from 'node:tls';
 import { systemCode } from '../../../lib/std/errors.ts';
 
 export interface TlsFiles {
@@ -101,12 +102,14 @@ export function createHttp(options: HttpOptions = {}): HttpPort {
   };
 }
 
-function readTls(files: TlsFiles): { ca: Buffer; cert: Buffer; key: Buffer } {
-  return {
+/** One context for all connections: Patroni ends each after its answer, and parsing is dear. */
+function readTls(files: TlsFiles): { secureContext: SecureContext } {
+  const secureContext = createSecureContext({
     ca: readFileSync(files.ca),
     cert: readFileSync(files.cert),
     key: readFileSync(files.key),
-  };
+  });
+  return { secureContext };
 }
 
 function whole(outgoing: http.ClientRequest, timeoutMs: number): Promise<HttpAnswer> {

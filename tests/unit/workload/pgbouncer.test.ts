@@ -54,7 +54,7 @@ describe('databases', () => {
     assert.ok(lines.includes('shop_readonly = host=10.0.0.1 port=5432 dbname=shop'));
   });
 
-  test('while nobody may reach the primary, its clients are led to a socket, readers are not', () => {
+  test('refused clients of the primary are led to a socket, readers go on to replicas', () => {
     const readers = ['10.0.0.2'];
     const lines = ini({ topology: { primary: '10.0.0.1', readers, refuses: true } });
     assert.ok(lines.includes('shop = host=/b/run port=6433 dbname=shop'));
