@@ -24,7 +24,6 @@ import { projectRoot, runToEnd, underPinnedNode } from './lib/node.mjs';
 import { elapsed, Refusal, runScript, say } from './lib/terminal.mjs';
 
 const cache = '/var/cache/pgcharm-bases';
-const mirror = 'http://deb.debian.org/debian';
 /**
  * Files of tests/process whose path holds one of these; three units in clients and backup.
  * Observability, because exporters of other versions know other metrics.
@@ -47,6 +46,18 @@ await runScript(async (args) => {
   }
   return 0;
 });
+
+/** The archive of Debian that this machine itself installs from. */
+function mirror() {
+  const format = ['--format', '$(ORIGIN) $(COMPONENT) $(CODENAME) $(REPO_URI)'];
+  const args = ['indextargets', ...format, 'Created-By: Packages'];
+  const { stdout } = spawnSync('apt-get', args, { encoding: 'utf8' });
+  // The archive's own suites have one word; bookworm-security lies elsewhere.
+  const found = /^Debian main [a-z]+ (\S+)$/m.exec(stdout ?? '')?.[1];
+  if (found !== undefined) return found;
+  const hint = 'run apt-get update on a machine that installs packages from Debian';
+  throw new Refusal("cannot find Debian's archive in the sources of apt", hint);
+}
 
 function requireRoot() {
   if (process.getuid() !== 0) {
@@ -107,7 +118,7 @@ function bareRoot(suite) {
   say(`making a root of ${suite} (debootstrap)`, `kept in ${cache}`);
   mkdirSync(cache, { recursive: true });
   const making = `${kept}.${process.pid}~`;
-  const args = ['--variant=minbase', suite, making, mirror];
+  const args = ['--variant=minbase', suite, making, mirror()];
   const { status, stdout } = spawnSync('debootstrap', args, { encoding: 'utf8' });
   if (status !== 0) {
     rmSync(making, { recursive: true, force: true });
