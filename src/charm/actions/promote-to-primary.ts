@@ -6,7 +6,7 @@
  */
 import { type Action, accept, refuse } from '../../../lib/charm/action.ts';
 import { unfitness } from '../model/candidate.ts';
-import { clientUrl, etcdFacts, hasMajority, systemIdentifier } from '../model/etcd-facts.ts';
+import { clientUrl, etcdFacts, hasMajority, knownIdentifier } from '../model/etcd-facts.ts';
 import { primaryOf, probe, type Snapshot, unitOfMember } from '../model/snapshot.ts';
 import { type Steps, step } from '../model/steps.ts';
 import { survival } from '../model/survival.ts';
@@ -65,7 +65,7 @@ function flag(name: string, value: unknown): boolean {
 function withoutEtcd(world: Snapshot, force: boolean, reason: string) {
   const { name, address } = world.unit;
   const facts = etcdFacts(world);
-  const identifier = systemIdentifier(world);
+  const identifier = knownIdentifier(world);
   const own = address === undefined ? undefined : clientUrl(address);
   if (own === undefined || identifier === undefined) {
     return refuse('no-cluster', `cannot promote ${name}: there is no cluster yet`);

@@ -12,6 +12,7 @@ import {
   etcdFacts,
   etcdMembers,
   isPublished,
+  knownIdentifier,
   peerUrl,
   publishedFacts,
   systemIdentifier,
@@ -77,11 +78,12 @@ function recovered(world: Snapshot): Decision[] {
  * may not have met every unit yet: one that it has not met may hold the voter, also if it leaves.
  */
 function isOrphaned(world: Snapshot, facts: EtcdFacts): boolean {
-  if (systemIdentifier(world) !== undefined || world.data.systemIdentifier !== undefined) {
-    return false;
-  }
+  if (knownIdentifier(world) !== undefined) return false;
+  const { planned, leaving, own, others } = world.peers;
+  // Only the founder starts Patroni before there is a database: others' Patroni means that there is
+  // one, and that it may lie on their units, also when no hook has published its identity yet.
+  if ([own, ...others.map(({ data }) => data)].some((bag) => bag['etcd-hosts'])) return false;
   const met = addresses(world);
-  const { planned, leaving } = world.peers;
   if (![...planned, ...leaving].every((unit) => met.some((each) => each.unit === unit)))
     return false;
   const present = met.map(({ address }) => clientUrl(address));

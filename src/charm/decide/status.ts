@@ -2,7 +2,7 @@
  * What the unit's status says when nothing is wrong with its settings: its role, what is missing
  * for it, and what an operator has to do. Recomputed from the world at every event; never stored.
  */
-import { clientUrl, etcdFacts, hasMajority, systemIdentifier } from '../model/etcd-facts.ts';
+import { clientUrl, etcdFacts, hasMajority, knownIdentifier } from '../model/etcd-facts.ts';
 import { primaryOf, probe, type Snapshot } from '../model/snapshot.ts';
 import { active, type Decider, maintenance, waiting } from '../model/steps.ts';
 import { survival } from '../model/survival.ts';
@@ -54,7 +54,7 @@ function unreachable(world: Snapshot, reason: string): string {
   const endpoints = etcdFacts(world)?.endpoints ?? [];
   const own = world.unit.address === undefined ? '' : clientUrl(world.unit.address);
   const depends = endpoints.some((url) => url !== own) && !hasMajority(world);
-  if (!depends || systemIdentifier(world) === undefined) return `waiting for etcd: ${reason}`;
+  if (!depends || knownIdentifier(world) === undefined) return `waiting for etcd: ${reason}`;
   if (endpoints.length > 1) {
     return (
       "waiting for most of etcd's voters; if their units are lost for good run on the best unit: " +

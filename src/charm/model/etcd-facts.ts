@@ -87,6 +87,11 @@ export function systemIdentifier(world: Snapshot): string | undefined {
   return world.peers.app[IDENTITY] || world.appSecret?.content[IDENTITY] || undefined;
 }
 
+/** The same, or that of the unit's own data: the leader may be gone before it could publish it. */
+export function knownIdentifier(world: Snapshot): string | undefined {
+  return systemIdentifier(world) ?? world.data.systemIdentifier;
+}
+
 function claimOf(address: string | undefined, bag: Readonly<Record<string, string>>) {
   const epoch = Number(bag['etcd-reformed']);
   if (address === undefined || !(epoch > 1)) return undefined;

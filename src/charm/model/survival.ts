@@ -2,7 +2,7 @@
  * What this unit holds of what was acknowledged, when etcd is lost and with it the word on who may
  * lead: by its role when the cluster was last seen. Pure; what it cannot know it says.
  */
-import { systemIdentifier } from './etcd-facts.ts';
+import { knownIdentifier } from './etcd-facts.ts';
 import { memberOfUnit, type Snapshot, unitOfMember } from './snapshot.ts';
 
 export interface Survival {
@@ -13,7 +13,7 @@ export interface Survival {
 }
 
 export function survival(world: Snapshot): Survival {
-  const identifier = systemIdentifier(world);
+  const identifier = knownIdentifier(world);
   if (identifier === undefined || world.data.systemIdentifier !== identifier) {
     return { loss: 'everything', text: 'it holds no copy of the database' };
   }
