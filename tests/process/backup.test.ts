@@ -218,10 +218,12 @@ describe('backup and restore', async () => {
     await model.pgcharm(`run postgresql/${unit} restore restore-to-time=latest --background`);
     await model.until('its old data aside', async () => (await aside()) || undefined);
     await model.pgcharm(`power-off postgresql/${unit}`);
-    const taken = await model.until('another primary', async () => {
+    // Half a minute passes before the others give it up, and more on a busy machine.
+    const another = async () => {
       const found = await primary().catch(() => unit);
       return found === unit ? undefined : found;
-    });
+    };
+    const taken = await model.until('another primary', another, 180_000);
     assert.equal(await facts(taken), 'base one three');
     await write('away');
     await model.pgcharm(`power-on postgresql/${unit}`);
