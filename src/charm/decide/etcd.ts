@@ -11,6 +11,7 @@ import {
   type EtcdFacts,
   etcdFacts,
   etcdMembers,
+  IDENTITY,
   isPublished,
   knownIdentifier,
   peerUrl,
@@ -80,9 +81,7 @@ function recovered(world: Snapshot): Decision[] {
 function isOrphaned(world: Snapshot, facts: EtcdFacts): boolean {
   if (knownIdentifier(world) !== undefined) return false;
   const { planned, leaving, own, others } = world.peers;
-  // Only the founder starts Patroni before there is a database: others' Patroni means that there is
-  // one, and that it may lie on their units, also when no hook has published its identity yet.
-  if ([own, ...others.map(({ data }) => data)].some((bag) => bag['etcd-hosts'])) return false;
+  if ([own, ...others.map(({ data }) => data)].some((bag) => bag[IDENTITY])) return false;
   const met = addresses(world);
   if (![...planned, ...leaving].every((unit) => met.some((each) => each.unit === unit)))
     return false;

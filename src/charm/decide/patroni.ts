@@ -76,7 +76,18 @@ function keep(world: Snapshot, { wantedUp }: ServiceFacts): Decision[] {
  * The leader makes it known which database this application is, in the databag and in the secret;
  * it stays that for good, and what one of them has lost the other gives back.
  */
-export const systemIdentity: Decider = (world) => {
+export const systemIdentity: Decider = (world) => [...ownIdentity(world), ...identity(world)];
+
+/** Each unit says whose data it holds: a leader may be gone before it could. */
+function ownIdentity({ data, peers }: Snapshot): Decision[] {
+  const identifier = data.systemIdentifier;
+  if (identifier === undefined || peers.relationId === undefined) return [];
+  if (peers.own[IDENTITY] === identifier) return [];
+  const args = { scope: 'unit', data: { [IDENTITY]: identifier } } as const;
+  return [step('peer-set', args, 'this unit holds a database')];
+}
+
+function identity(world: Snapshot): Decision[] {
   const cluster = probe(world, 'cluster');
   if (!world.unit.isLeader || !cluster.known) return [];
   const identifier = systemIdentifier(world) ?? cluster.value.initialized;
@@ -91,7 +102,7 @@ export const systemIdentity: Decider = (world) => {
       ? [step('keep-identity', { identifier }, why)]
       : []),
   ];
-};
+}
 
 /** Undefined while an option is refused or something that it needs is not known. */
 export function wantedConfig(world: Snapshot): string | undefined {
