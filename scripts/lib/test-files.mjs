@@ -10,7 +10,7 @@ import { projectRoot } from './node.mjs';
 /**
  * @typedef {object} Layer
  * @property {string} name
- * @property {number} concurrency files at a time; what starts databases runs alone
+ * @property {number} concurrency files at a time: what starts databases waits more than it works
  * @property {number} timeoutMs of one file
  */
 
@@ -25,8 +25,8 @@ export const fastLayers = [
 /** @type {Layer[]} */
 export const slowLayers = [
   { name: 'sim', concurrency: 2, timeoutMs: 300_000 },
-  { name: 'process', concurrency: 1, timeoutMs: 900_000 },
-  { name: 'chaos', concurrency: 1, timeoutMs: 900_000 },
+  { name: 'process', concurrency: 2, timeoutMs: 900_000 },
+  { name: 'chaos', concurrency: 2, timeoutMs: 900_000 },
 ];
 
 /** Test files of a layer, sorted; `tidy` is one file beside the layers. */

@@ -4,10 +4,11 @@
  */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { readdir, readFile, readlink, rename, rm, writeFile } from 'node:fs/promises';
+import { readFile, readlink, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { promisify } from 'node:util';
+import { signalAll } from '../../scripts/lib/processes.mjs';
 import { charmArchive } from '../support/build.ts';
 import { startDeployment } from '../support/deployment.ts';
 import { findProcesses, killAndWait } from '../support/processes.ts';
@@ -75,6 +76,8 @@ describe('backup and restore', async () => {
     const { stdout } = await run('find', [...places, '-maxdepth', '4', '-name', '*.before-*']);
     return stdout;
   };
+  /** The process that restores on a unit, by the directory of its job. */
+  const jobOf = (unit: string) => findProcesses(model.root, `unit-${unit}/pg/jobs`, '-restore-');
   /** The same rows on every unit, all replicas streaming, nothing of before left. */
   const settled = async (expected: string) => {
     await model.until(`every unit has ${expected}`, async () => {
@@ -197,16 +200,8 @@ describe('backup and restore', async () => {
     await write('three');
     const unit = `postgresql/${await primary()}`;
     const dir = unit.replace('/', '-');
-    const restores = async () => {
-      const jobs = join(model.root, 'agents', `unit-${dir}`, 'pg/jobs');
-      const names = await readdir(jobs).catch(() => []);
-      return names.filter((name) => name.includes('-restore-')).length;
-    };
-    const earlier = await restores();
     const restoring = act(unit, 'restore', 'restore-to-time=latest');
-    await model.until('the restore at work', async () =>
-      (await restores()) > earlier ? true : undefined,
-    );
+    await model.until('the restore at work', async () => jobOf(dir).length > 0 || undefined);
     await killAndWait(findProcesses(model.root, `unit-${dir}/pg/agent`, '--dir'));
     const { status, message } = await restoring;
     assert.equal(status, 'completed', message);
@@ -216,7 +211,11 @@ describe('backup and restore', async () => {
   test('a unit that loses its power in its restore: the others go on, it comes back', async () => {
     const unit = await primary();
     await model.pgcharm(`run postgresql/${unit} restore restore-to-time=latest --background`);
-    await model.until('its old data aside', async () => (await aside()) || undefined);
+    const job = () => jobOf(`postgresql-${unit}`);
+    await model.until('its restore at work', async () => job().length > 0 || undefined);
+    // However fast it is, nothing has been proven yet.
+    signalAll(job(), 'SIGSTOP');
+    assert.ok(await aside());
     await model.pgcharm(`power-off postgresql/${unit}`);
     // Half a minute passes before the others give it up, and more on a busy machine.
     const another = async () => {

@@ -82,7 +82,10 @@ export async function readJob(
     const view = { id, kind, startedAt, endedAt: undefined, message, result: {} };
     return { ...view, state: 'running', pid: running };
   }
-  const message = `its process ended without a result: ${await lastLine(paths.log)}`;
+  const message =
+    named === undefined
+      ? 'its process never began; ask for it again'
+      : `its process ended without a result: ${await lastLine(paths.log)}`;
   const endedAt = await stat(paths.log).then(
     ({ mtimeMs }) => Math.round(mtimeMs),
     () => startedAt,
