@@ -51,6 +51,7 @@ function runFiles(files, layer, tally) {
   return new Promise((resolve, reject) => {
     stream.on('test:pass', (event) => passed(event, tally));
     stream.on('test:fail', (event) => failed(event, tally));
+    stream.on('test:complete', (event) => tellSlow(event));
     stream.on('test:stderr', ({ message }) => process.stderr.write(message));
     stream.on('error', reject);
     stream.on('end', resolve);
@@ -76,6 +77,14 @@ function failed(event, tally) {
   const cause = error?.cause ?? error;
   say(`FAILED: ${name}`);
   say(indent(cause?.stack ?? String(cause)));
+}
+
+/** Which files take the time; a minute of one is worth knowing. */
+function tellSlow({ nesting, name, file, details }) {
+  const seconds = Math.round(details.duration_ms / 1000);
+  if (isWholeFile({ nesting, name, file }) && seconds >= 20) {
+    say(`  ${relative(projectRoot, file)}: ${seconds}s`);
+  }
 }
 
 /** With process isolation a file is a test of its own around those in it. */
