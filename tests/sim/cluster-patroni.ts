@@ -144,7 +144,7 @@ function bootstrap(world: ClusterWorld, unit: SimUnit, { dcs }: SimEtcd): void {
   // Without settings of the charm's Patroni writes its own defaults.
   dcs.dynamic = structuredClone({ ttl: 30, loop_wait: 10, ...settings?.dcs });
   dcs.leader = { member: unit.member, until: world.now + TTL_MS };
-  // The primary's agent begins the record of who is synchronous, at once beside the time of a clone.
+  // The agent beside it begins the record of who is synchronous, long before a clone is whole.
   if (unit.runs('agent')) dcs.sync = [unit.member];
 }
 
