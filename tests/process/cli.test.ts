@@ -277,9 +277,15 @@ describe('an operator at the command line', async () => {
     const { machines } = await it.status();
     const address = Object.values(machines)[0]?.['ip-addresses']?.[0] ?? '';
     const own = address.replace(/\d+$/, '1');
-    await killController();
     const other = createServer();
-    await new Promise<void>((resolve) => other.listen(17070, own, resolve));
+    // Whoever still waits for the controller starts another: it is ended again until the port is ours.
+    await it.until('the port', async () => {
+      await killController();
+      return new Promise<true | undefined>((resolve) => {
+        other.once('error', () => resolve(undefined));
+        other.listen(17070, own, () => resolve(true));
+      });
+    });
     try {
       assert.equal(
         (await fails('models')).stderr.replace('starting the controller\n', ''),

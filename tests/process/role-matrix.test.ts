@@ -13,7 +13,6 @@ import {
 } from '../../src/charm/apply/client-roles.ts';
 import { ensureInstanceRoles } from '../../src/charm/apply/instance-roles.ts';
 import { assumedRoles, membershipsOf, type RoleWish } from '../../src/charm/model/client-roles.ts';
-import { scramVerifier } from '../../src/charm/workload/scram.ts';
 import { ask, LoginServer } from '../support/login-server.ts';
 
 const PASSWORD = 'pass';
@@ -37,7 +36,7 @@ function wishFor(name: string, extra: ExtraRole[], database = 'shop'): RoleWish 
 }
 
 async function provide(wish: RoleWish): Promise<void> {
-  await ensureClientRole(admin, wish, await scramVerifier(PASSWORD));
+  await ensureClientRole(admin, wish, PASSWORD);
 }
 
 /** Whether the statements succeed. Any refusal but one for lack of rights is an error. */

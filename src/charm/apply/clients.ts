@@ -10,7 +10,6 @@ import { OperatorError } from '../../../lib/std/errors.ts';
 import { CLIENT_ENDPOINT } from '../model/clients.ts';
 import type { OwnedSecret } from '../model/snapshot.ts';
 import type { ClientLogin } from '../model/steps.ts';
-import { scramVerifier } from '../workload/scram.ts';
 import {
   dropClientRole,
   ensureClientDatabase,
@@ -134,8 +133,7 @@ async function issueCredentials(wish: ClientLogin, tools: Tools): Promise<undefi
       message: `cannot issue credentials to ${role.name}: another unit leads now`,
     });
   }
-  const verifier = role.login ? await scramVerifier(login.password) : undefined;
-  await ensureClientRole(toPrimary(tools), role, verifier);
+  await ensureClientRole(toPrimary(tools), role, login.password);
   const content = loginSecret(login, facts, request);
   if (kept?.id === undefined) await hooks.secretAdd(content, { label });
   else await hooks.secretSet(kept.id, content);

@@ -25,6 +25,13 @@ export async function scramVerifier(
   return `SCRAM-SHA-256$${ITERATIONS}:${text(salt)}$${text(storedKey)}:${text(serverKey)}`;
 }
 
+/** Whether a verifier of ours was made from this password; false for one in another form. */
+export async function isVerifierOf(verifier: string, password: string): Promise<boolean> {
+  const salt = /^SCRAM-SHA-256\$4096:([^$]+)\$/.exec(verifier)?.[1];
+  if (salt === undefined) return false;
+  return (await scramVerifier(password, Buffer.from(salt, 'base64'))) === verifier;
+}
+
 async function keysOf(
   password: string,
   salt: Buffer,

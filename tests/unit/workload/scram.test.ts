@@ -1,7 +1,7 @@
 /** SCRAM verifiers against one that PostgreSQL made. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { scramVerifier } from '../../../src/charm/workload/scram.ts';
+import { isVerifierOf, scramVerifier } from '../../../src/charm/workload/scram.ts';
 
 test('a verifier is what PostgreSQL makes of the same password and salt', async () => {
   // Made by PostgreSQL 15: CREATE ROLE ... PASSWORD 'secret'.
@@ -16,6 +16,15 @@ test('two verifiers of one password differ, and neither holds it', async () => {
   const [a, b] = [await scramVerifier('secret'), await scramVerifier('secret')];
   assert.notEqual(a, b);
   for (const verifier of [a, b]) assert.ok(!verifier.includes('secret'));
+});
+
+test('a verifier is known to be of its password, and of no other', async () => {
+  const verifier = await scramVerifier('secret');
+  assert.equal(await isVerifierOf(verifier, 'secret'), true);
+  assert.equal(await isVerifierOf(verifier, 'Secret'), false);
+  for (const other of ['', 'secret', 'md5abc', 'SCRAM-SHA-256$1:AA==$AA==:AA==']) {
+    assert.equal(await isVerifierOf(other, 'secret'), false);
+  }
 });
 
 test('text that looks alike but is composed differently gives one verifier', async () => {
