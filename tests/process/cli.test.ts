@@ -278,7 +278,7 @@ describe('an operator at the command line', async () => {
     const address = Object.values(machines)[0]?.['ip-addresses']?.[0] ?? '';
     const own = address.replace(/\d+$/, '1');
     const other = createServer();
-    // Whoever still waits for the controller starts another: it is ended again until the port is ours.
+    // Whoever still waits for the controller starts another, which is ended, too.
     await it.until('the port', async () => {
       await killController();
       return new Promise<true | undefined>((resolve) => {

@@ -85,7 +85,8 @@ export const steps: StepTable<Steps, Tools> = {
     lane: 'server',
     async apply(_, { services, root }) {
       await services.shutdown(STOP_MS);
-      await rm(root, { recursive: true, force: true });
+      // A supervisor that is ending writes its last state.
+      await rm(root, { recursive: true, force: true, maxRetries: 5 });
       return undefined;
     },
   },

@@ -115,7 +115,8 @@ export const steps: StepTable<Steps, Tools> = {
     lane: 'prometheus',
     async apply(_, { services, root }) {
       await services.shutdown(STOP_MS);
-      await rm(root, { recursive: true, force: true });
+      // A supervisor that is ending writes its last state.
+      await rm(root, { recursive: true, force: true, maxRetries: 5 });
       return undefined;
     },
   },

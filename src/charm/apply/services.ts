@@ -144,7 +144,8 @@ export const serviceSteps: Families<ServiceSteps> = {
     priority: 70,
     async apply(_, tools) {
       await adapter(tools).shutdown(STOP_MS);
-      await rm(tools.world().layout.root, { recursive: true, force: true });
+      // A supervisor that is ending writes its last state.
+      await rm(tools.world().layout.root, { recursive: true, force: true, maxRetries: 5 });
       await rm(tools.world().layout.profile, { force: true });
       return undefined;
     },
