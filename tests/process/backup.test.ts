@@ -210,6 +210,12 @@ describe('backup and restore', async () => {
 
   test('a unit that loses its power in its restore: the others go on, it comes back', async () => {
     const unit = await primary();
+    // Only who is known to have confirmed everything may lead without it.
+    await model.until('both replicas are synchronous', async () => {
+      const patronictl = join(model.root, 'agents/unit-postgresql-0/pg/bin/patronictl');
+      const { stdout } = await run(patronictl, ['list', '--format', 'json']);
+      return stdout.match(/"Sync Standby"/g)?.length === 2 || undefined;
+    });
     await model.pgcharm(`run postgresql/${unit} restore restore-to-time=latest --background`);
     // However fast it is, it stands still before anything is proven.
     await model.until('its old data aside', async () => {
