@@ -11,7 +11,7 @@ export async function summarize(root) {
   const { applications } = await pgcharmJson('status');
   say('');
   await pgcharm('status');
-  for (const line of [...(await psqlLines(root, applications)), ...prometheusLines(applications)]) {
+  for (const line of [...(await psqlLines(root, applications)), ...monitoringLines(applications)]) {
     say(line);
   }
   const replica = unitsOf(applications, 'postgresql').find(([, unit]) => unit.leader !== true);
@@ -60,9 +60,13 @@ function findAccess(results) {
   return maps.find((map) => typeof map?.endpoints === 'string' && typeof map.password === 'string');
 }
 
-function prometheusLines(applications) {
+/** The companion charm opens both programs' usual ports. */
+const ALERTMANAGER_PORT = '9093';
+
+function monitoringLines(applications) {
   return unitsOf(applications, 'monitoring').flatMap(([, unit]) => {
     const ports = (unit['open-ports'] ?? []).map((port) => port.split('/')[0]);
-    return ports.map((port) => `Prometheus: http://${unit['public-address']}:${port}`);
+    const nameOf = (port) => (port === ALERTMANAGER_PORT ? 'Alertmanager' : 'Prometheus');
+    return ports.map((port) => `${nameOf(port)}: http://${unit['public-address']}:${port}`);
   });
 }
