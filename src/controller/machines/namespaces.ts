@@ -129,7 +129,9 @@ export class MachineNamespaces {
 
   #find(machineId: string): Holder | undefined {
     const holder = this.#all().get(machineId);
-    if (holder === undefined || startTimeOf(holder.pid) === holder.startTime) return holder;
+    if (holder === undefined) return undefined;
+    // One that is dying still has its entry, and no namespace any more.
+    if (startTimeOf(holder.pid) === holder.startTime && mountPoints(holder.pid)) return holder;
     this.#all().delete(machineId);
     return undefined;
   }
@@ -142,7 +144,9 @@ export class MachineNamespaces {
       const startTime = startTimeOf(pid);
       const id = markOf(pid, `${MARK}=${this.#root} `);
       if (id === undefined || startTime === undefined) continue;
-      if (mountPoints(pid).includes(this.#root)) this.#holders.set(id, { pid, startTime });
+      const points = mountPoints(pid);
+      if (points === undefined) continue;
+      if (points.includes(this.#root)) this.#holders.set(id, { pid, startTime });
       else process.kill(pid, 'SIGKILL'); // Its controller died while it was being made.
     }
     return this.#holders;
@@ -177,7 +181,10 @@ export class MachineNamespaces {
 
   async #show(holder: Holder, own: readonly string[]): Promise<void> {
     const root = this.#root;
-    const shown = mountPoints(holder.pid)
+    const points = mountPoints(holder.pid);
+    if (points === undefined)
+      throw notIsolated(own.join(' '), 'the process that held it has ended');
+    const shown = points
       .filter((point) => point.startsWith(`${root}/`))
       .map((point) => relative(root, point));
     const words = [
@@ -206,18 +213,25 @@ function complaint(words: readonly string[]): Promise<string | undefined> {
 
 /** What follows `prefix` in the process's environment. */
 function markOf(pid: number, prefix: string): string | undefined {
+  const entries = readOf(`/proc/${pid}/environ`)?.split('\0') ?? [];
+  return entries.find((entry) => entry.startsWith(prefix))?.slice(prefix.length);
+}
+
+function readOf(path: string): string | undefined {
   try {
-    const entries = readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0');
-    return entries.find((entry) => entry.startsWith(prefix))?.slice(prefix.length);
+    return readFileSync(path, 'utf8');
   } catch {
     return undefined; // Gone, or somebody else's.
   }
 }
 
-/** Mount points as the process sees them; proc(5) writes blanks and the like in octal. */
-function mountPoints(pid: number): string[] {
-  const lines = readFileSync(`/proc/${pid}/mountinfo`, 'utf8').split('\n');
-  return lines.flatMap((line) => {
+/**
+ * Mount points as the process sees them, undefined when it has ended or is about to; proc(5) writes
+ * blanks and the like in octal.
+ */
+function mountPoints(pid: number): string[] | undefined {
+  const text = readOf(`/proc/${pid}/mountinfo`);
+  return text?.split('\n').flatMap((line) => {
     const point = line.split(' ')[4];
     const plain = (octal: string) => String.fromCharCode(Number.parseInt(octal.slice(1), 8));
     return point === undefined ? [] : [point.replace(/\\[0-7]{3}/g, plain)];
