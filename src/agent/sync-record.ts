@@ -3,7 +3,7 @@
  * write is decided in decide/sync-record.ts. Writes only over the state it has seen, and only while
  * this member holds the leader's key.
  */
-import { messageOf } from '../../lib/std/errors.ts';
+import { OperatorError } from '../../lib/std/errors.ts';
 import type { Log } from '../../lib/std/log.ts';
 import type { Clients } from './clients.ts';
 import { withReplication } from './decide/cluster.ts';
@@ -58,6 +58,11 @@ export function keepSyncRecord(facts: Facts, clients: Clients, log: Log): Loop {
     name: 'record of synchronous standbys',
     log,
     everyMs: () => (stuckSince === undefined ? CALM_MS : QUICK_MS),
-    run: () => run().catch((error) => log.debug(`no record to keep: ${messageOf(error)}`)),
+    run: () =>
+      run().catch((error: unknown) => {
+        // An etcd that does not answer is reported by its own watch; anything else is a bug.
+        if (!(error instanceof OperatorError)) throw error;
+        log.debug(`no record to keep: ${error.message}`);
+      }),
   });
 }

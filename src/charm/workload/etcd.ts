@@ -232,7 +232,7 @@ function watching(gateway: Gateway) {
       if (endpoint === undefined) throw new Error('no endpoint is configured');
       // One stream for each key: the gateway of 3.4 reads a single create request per body.
       const streams = new AbortController();
-      const any = signal ? AbortSignal.any([signal, streams.signal]) : streams.signal;
+      const ending = signal ? AbortSignal.any([signal, streams.signal]) : streams.signal;
       let ready = 0;
       const one = (key: string) =>
         gateway.http.stream({
@@ -244,7 +244,7 @@ function watching(gateway: Gateway) {
               : { key: encode(key) },
           },
           connectTimeoutMs: gateway.timeoutMs,
-          signal: any,
+          signal: ending,
           onLine: (line) => {
             const result = parse(line)['result'] as WatchResult | undefined;
             if (result?.created && ++ready === watched.keys.length) watched.onReady?.();
