@@ -91,6 +91,8 @@ const DECIDERS: readonly Decider[] = [
   certificateLeftovers,
   residents,
   commands,
+  // How it is: whatever hangs on that (a client without a primary) says less than this
+  status,
   // The cluster as a whole, and those it serves
   dynamic,
   rollingRestart,
@@ -103,7 +105,6 @@ const DECIDERS: readonly Decider[] = [
   exporter,
   tracing,
   secretRevisions,
-  status,
 ];
 
 export const postgresql: Charm<Snapshot, Steps, Tools> = {
