@@ -3,7 +3,7 @@
  * waiting by asking `status`, and an end that leaves neither process nor file, also after failures.
  */
 import { spawn } from 'node:child_process';
-import { chmod, mkdtemp, readFile } from 'node:fs/promises';
+import { chmod, glob, mkdtemp, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { poll } from '../../lib/std/clock.ts';
@@ -48,7 +48,7 @@ export interface Deployment {
   active(applications: readonly string[], timeoutMs?: number): Promise<void>;
   /** Asks until `probe` answers something; @throws with the model's state when it never does */
   until<T>(what: string, probe: () => Promise<T | undefined>, timeoutMs?: number): Promise<T>;
-  /** Status, the end of the model's log and of the controller's, for a failure's message. */
+  /** Status, and the end of every log, for a failure's message. */
   diagnosis(): Promise<string>;
   /** Ends every process and removes the directory. */
   end(): Promise<void>;
@@ -178,10 +178,22 @@ async function describeState(root: string, pgcharm: Deployment['pgcharm']): Prom
   const quick = { mayFail: true, timeoutMs: 20_000 };
   const status = await pgcharm(['status', '--relations', '--storage'], quick);
   const log = await pgcharm(['debug-log', '--replay', '--no-tail', '--limit', '60'], quick);
-  const own = await readFile(join(root, 'log', 'controller.log'), 'utf8').catch(() => '');
   return [
     status.stdout + status.stderr,
     log.stdout + log.stderr,
-    own.trimEnd().split('\n').slice(-30).join('\n'),
+    await endOf(join(root, 'log', 'controller.log'), 30),
+    ...(await serviceLogs(root)),
   ].join('\n');
+}
+
+/** What the services of every unit have said last. */
+async function serviceLogs(root: string): Promise<string[]> {
+  const files = await Array.fromAsync(glob(join(root, 'agents/*/pg/log/*/current')));
+  const texts = files.sort().map(async (file) => `${file}:\n${await endOf(file, 15)}`);
+  return Promise.all(texts);
+}
+
+async function endOf(file: string, lines: number): Promise<string> {
+  const text = await readFile(file, 'utf8').catch(() => '');
+  return text.trimEnd().split('\n').slice(-lines).join('\n');
 }
