@@ -2,6 +2,7 @@
  * SQL over a unix socket or TCP. Values are bound; DDL, which takes no parameters, is built by the
  * `ddl` template, which accepts nothing but quoted identifiers, literals and other DDL.
  */
+import { Socket } from 'node:net';
 import type { Client } from 'pg';
 import { messageOf, OperatorError } from '../../../lib/std/errors.ts';
 import type { Secret } from '../../../lib/std/secret.ts';
@@ -43,15 +44,25 @@ const OWN_SESSION = [
   .map((setting) => `-c ${setting}`)
   .join(' ');
 
+/** A server that is frozen never hears that its client goes. */
+const GOODBYE_MS = 1000;
+
+interface Connection {
+  client: Client;
+  close(): Promise<void>;
+}
+
 /** @throws OperatorError `sql-unreachable` */
 export async function connectSql(target: SqlTarget): Promise<SqlPort> {
-  const client = await connected(target, target.tls ?? false).catch(async (error: unknown) => {
-    if (!wantsTheOther(error)) throw unreachable(target, error);
-    // Between the two everybody changes over, one unit after the other.
-    return await connected(target, !target.tls).catch(() => {
-      throw unreachable(target, error);
-    });
-  });
+  const { client, close } = await connected(target, target.tls ?? false).catch(
+    async (error: unknown) => {
+      if (!wantsTheOther(error)) throw unreachable(target, error);
+      // Between the two everybody changes over, one unit after the other.
+      return await connected(target, !target.tls).catch(() => {
+        throw unreachable(target, error);
+      });
+    },
+  );
   const closed = new Promise<void>((resolve) => client.once('end', resolve));
   return {
     async query<Row>(text: string, values?: unknown[]): Promise<Row[]> {
@@ -62,16 +73,18 @@ export async function connectSql(target: SqlTarget): Promise<SqlPort> {
       const all = (Array.isArray(results) ? results : [results]) as { rows: object[] }[];
       return all.map((result) => result.rows as Record<string, unknown>[]);
     },
-    close: () => client.end(),
+    close,
     closed,
   };
 }
 
-async function connected(target: SqlTarget, tls: boolean): Promise<Client> {
+async function connected(target: SqlTarget, tls: boolean): Promise<Connection> {
   // Loaded on demand: most hooks never speak SQL, and the library costs 17 ms to load.
   const { default: pg } = await import('pg');
   const statementTimeoutMs = target.statementTimeoutMs ?? 10_000;
+  const socket = new Socket();
   const client = new pg.Client({
+    stream: () => socket,
     host: target.host,
     port: target.port,
     user: target.user,
@@ -88,11 +101,15 @@ async function connected(target: SqlTarget, tls: boolean): Promise<Client> {
   });
   // Without a listener a connection that breaks while idle would end the process.
   client.on('error', () => undefined);
+  const close = async () => {
+    const timer = setTimeout(() => socket.destroy(), GOODBYE_MS);
+    await client.end().finally(() => clearTimeout(timer));
+  };
   try {
     await client.connect();
-    return client;
+    return { client, close };
   } catch (error) {
-    await client.end().catch(() => undefined);
+    await close().catch(() => undefined);
     throw error;
   }
 }

@@ -1,8 +1,17 @@
-/** Quoting of identifiers and literals in DDL. */
+/** Quoting of identifiers and literals in DDL; a server that does not answer any more. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { ddl, identifier, identifiers, literal } from '../../../src/charm/workload/sql.ts';
+import { Secret } from '../../../lib/std/secret.ts';
+import {
+  connectSql,
+  ddl,
+  identifier,
+  identifiers,
+  literal,
+} from '../../../src/charm/workload/sql.ts';
 
 test('ddl puts quoted parts between its own text', () => {
   const grant = ddl`GRANT ${identifiers(['a', 'B"c'])} TO ${identifier('x y')}`;
@@ -38,4 +47,37 @@ test('no text leaves its quotes', () => {
       assert.equal(/'/.test(plain.replaceAll("''", '')), false);
     }),
   );
+});
+
+test('a frozen server keeps nobody who wants to leave it, nor who comes', async () => {
+  const sockets: Socket[] = [];
+  // It lets one in, and from then on hears nothing; nor does it hear the next one.
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
+    sockets.push(socket);
+    socket.on('error', () => undefined);
+    if (sockets.length > 1) return;
+    const authenticated = Buffer.from([0x52, 0, 0, 0, 8, 0, 0, 0, 0]);
+    const ready = Buffer.from([0x5a, 0, 0, 0, 5, 0x49]);
+    socket.once('data', () => socket.write(Buffer.concat([authenticated, ready])));
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const target = {
+    host: '127.0.0.1',
+    port,
+    user: 'operator',
+    password: new Secret('x'),
+    database: 'postgres',
+    connectTimeoutMs: 500,
+  };
+  try {
+    const sql = await connectSql(target);
+    await sql.close();
+    await assert.rejects(connectSql(target), { code: 'sql-unreachable' });
+    assert.equal(sockets.length, 2);
+  } finally {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  }
 });
