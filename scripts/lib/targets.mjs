@@ -20,7 +20,7 @@ import { projectRoot } from './node.mjs';
  */
 
 /** Names of one program in D/bin, which acts by the name that it is called by. */
-const clientTools = ['hook-tool', 'juju-exec'];
+const clientTools = ['hook-tool', 'juju-exec', 'is-powered-off'];
 /** ApiSources of src/controller/api.ts, by which CLI and controller know whether they fit. */
 const apiSources = ['api.ts', 'api/documents.ts'];
 const charmFiles = [

@@ -22,9 +22,9 @@ import { OperatorError, systemCode } from '../../lib/std/errors.ts';
 
 import { clone } from './clone.ts';
 
-/** One program under two names; it acts by the name it is called by. */
+/** One program under several names; it acts by the name it is called by. */
 const CLIENT_PROGRAM = 'hook-tool';
-const CLIENT_NAMES = [CLIENT_PROGRAM, 'juju-exec'];
+const CLIENT_NAMES = [CLIENT_PROGRAM, 'juju-exec', 'is-powered-off'];
 
 export interface InstalledRelease {
   readonly hash: string;

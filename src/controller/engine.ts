@@ -17,7 +17,7 @@ import { MachineLocks } from './runner/machine-locks.ts';
 import { runProgram } from './runner/process.ts';
 import { Layout } from './state/layout.ts';
 import type { Store } from './state/store.ts';
-import type { ToolResult } from './tools/session.ts';
+import { failed, type ToolResult } from './tools/session.ts';
 import { UnitAgent } from './uniter/agent.ts';
 import { keepLeases } from './uniter/leases.ts';
 import type { AgentPorts } from './uniter/ports.ts';
@@ -67,6 +67,7 @@ export class Engine {
       machine: machineOf,
       entrance: (unit, directory) => this.entrance(unit, directory),
       exec: (from, unit, command) => this.#execFrom(from, unit, command),
+      isPoweredOff: (unit) => this.isPoweredOff(unit),
       reboot: (machineId) => this.#reboot(machineId),
     };
   }
@@ -183,6 +184,25 @@ export class Engine {
     );
     if (same !== undefined) return this.runExec(unit, command);
     return { code: 1, stdout: '', stderr: `ERROR unit "${unit}" not found on this machine\n` };
+  }
+
+  /**
+   * Code 0 only when the unit's machine is certainly without power. The switch alone proves nothing:
+   * while powerOff is at work a server may still accept writes. An unknown unit may run somewhere.
+   */
+  isPoweredOff(unit: string): ToolResult {
+    const row = this.#store.get<{ id: string; kind: string; power: string }>(
+      `SELECT m.id, m.kind, m.power FROM machine m JOIN unit u ON u.machine_id = m.id
+       WHERE u.name = ?`,
+      unit,
+    );
+    if (row === undefined) return failed(1, `unit "${unit}" not found`);
+    if (row.power === 'on') return failed(1, `machine ${row.id} of ${unit} is on`);
+    const dirs = this.#unitsOn(row.id).flatMap((each) => unitDirs(this.#store, this.#layout, each));
+    if (machineOf(row.kind).runs(dirs)) {
+      return failed(1, `machine ${row.id} of ${unit} is going off`);
+    }
+    return { code: 0, stdout: `machine ${row.id} of ${unit} is off\n`, stderr: '' };
   }
 
   #survey(): void {

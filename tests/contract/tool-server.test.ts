@@ -150,6 +150,7 @@ describe('requests', () => {
     const server = new ToolServer(path, {
       session: () => our.current,
       exec: () => new Promise(() => {}),
+      isPoweredOff: () => assert.fail('nobody asks'),
     });
     await server.listen();
     const transport = await socketTransport(path, '', '/');
@@ -160,16 +161,17 @@ describe('requests', () => {
   });
 });
 
-describe('juju-exec', () => {
+type Call = (words: string[], env?: Record<string, string>) => Promise<ToolAnswer>;
+
+/** As installed: D/bin/<name>, the unit's socket at D/agents/unit-web-0/agent.socket. */
+function installed(name: string): Call {
   const execute = promisify(execFile);
   let program: string;
   before(() => {
-    // As installed: D/bin/juju-exec, the unit's socket at D/agents/unit-web-0/agent.socket.
-    program = join(our.served.bin, 'juju-exec');
+    program = join(our.served.bin, name);
     copyFileSync(join(our.served.bin, 'is-leader'), program);
   });
-
-  async function juju(words: string[], env: Record<string, string> = {}): Promise<ToolAnswer> {
+  return async (words, env = {}) => {
     try {
       const options = { env: { PATH: '/usr/bin:/bin', ...env } };
       const { stdout, stderr } = await execute(program, words, options);
@@ -178,7 +180,36 @@ describe('juju-exec', () => {
       const { code, stdout, stderr } = error as ToolAnswer;
       return { code, stdout, stderr };
     }
-  }
+  };
+}
+
+describe('is-powered-off', () => {
+  const call = installed('is-powered-off');
+  const own = { JUJU_UNIT_NAME: 'web/0' };
+
+  test('ends with 0 only for a machine without power', async () => {
+    assert.deepEqual(await call(['web/1'], own), { code: 0, stdout: 'off\n', stderr: '' });
+    const on = { code: 1, stdout: '', stderr: 'ERROR web/2 is on\n' };
+    assert.deepEqual(await call(['web/2'], own), on);
+  });
+
+  test('never takes a failure to ask for an answer', async () => {
+    const table: [string[], Record<string, string>, RegExp][] = [
+      [[], own, /^ERROR usage: is-powered-off <unit>$/m],
+      [['web/1', 'web/2'], own, /^ERROR usage/m],
+      [['web/1'], {}, /^ERROR JUJU_UNIT_NAME not set$/m],
+      [['web/1'], { JUJU_UNIT_NAME: 'web/7' }, /not found on this machine/],
+    ];
+    for (const [words, env, expected] of table) {
+      const { code, stderr } = await call(words, env);
+      assert.equal(code, 1);
+      assert.match(stderr, expected);
+    }
+  });
+});
+
+describe('juju-exec', () => {
+  const juju = installed('juju-exec');
 
   test('runs a command through the unit and answers with its outcome', async () => {
     const command = 'JUJU_DISPATCH_PATH=hooks/agent_notified ./dispatch';

@@ -1,5 +1,7 @@
 /** The engine with real processes: the order of events, failure, power, upgrade, removal. */
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
@@ -147,13 +149,30 @@ describe('engine', () => {
     await world.untilIdle(unit);
     const dirs = [world.layout.agentDir(unit)];
     assert.equal(processesOf(dirs).length, 1);
+    assert.match(engine.isPoweredOff(unit).stderr, /machine 0 of a\/0 is on/);
     await engine.powerOff('0');
     assert.deepEqual(processesOf(dirs), []);
+    assert.equal(engine.isPoweredOff(unit).code, 0);
     assert.equal(world.unit(unit)?.['agent_status'], 'lost');
     await engine.powerOn('0');
     await world.until('it started again', async () => (await times(unit, 'start')) === 2);
     await world.untilIdle(unit);
     assert.deepEqual(await world.events(unit), [...START, 'start']);
+  });
+
+  test('a machine on which something still runs is not off, nor is one of nobody', async () => {
+    const unit = world.addUnit('a');
+    await world.untilIdle(unit);
+    await engine.powerOff('0');
+    const cwd = world.layout.agentDir(unit);
+    const left = spawn('/bin/sleep', ['300'], { cwd, stdio: 'ignore' });
+    await once(left, 'spawn');
+    const { code, stderr } = engine.isPoweredOff(unit);
+    assert.deepEqual([code, stderr], [1, 'ERROR machine 0 of a/0 is going off\n']);
+    left.kill('SIGKILL');
+    await once(left, 'exit');
+    assert.equal(engine.isPoweredOff(unit).code, 0);
+    assert.equal(engine.isPoweredOff('a/9').code, 1);
   });
 
   test('a refresh replaces the charm: old files go, new ones come, its own stay', async () => {

@@ -10,7 +10,12 @@ import { parseConfig } from '../../lib/contract/config.ts';
 import { parseMetadata } from '../../lib/contract/metadata.ts';
 import { Store } from '../../src/controller/state/store.ts';
 import { TOOL_NAMES, ToolServer } from '../../src/controller/tools/server.ts';
-import { Session, type SessionSpec, type ToolResult } from '../../src/controller/tools/session.ts';
+import {
+  failed,
+  Session,
+  type SessionSpec,
+  type ToolResult,
+} from '../../src/controller/tools/session.ts';
 import { projectRoot } from './source-tree.ts';
 
 /** 2026-01-02T03:04:05Z; the model's clock stands there unless a test moves it. */
@@ -194,7 +199,12 @@ export async function serve(
   const client = join(projectRoot, 'src/controller/tools/client/hook-tool');
   for (const name of [...TOOL_NAMES, 'no-such-tool']) symlinkSync(client, join(bin, name));
   const socket = join(agent, 'agent.socket');
-  const server = new ToolServer(socket, { session: current, exec });
+  const server = new ToolServer(socket, {
+    session: current,
+    exec,
+    isPoweredOff: (unit) =>
+      unit === 'web/1' ? { code: 0, stdout: 'off\n', stderr: '' } : failed(1, `${unit} is on`),
+  });
   await server.listen();
   return {
     server,

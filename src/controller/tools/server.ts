@@ -24,6 +24,8 @@ export interface ToolHandlers {
   session(): Session | undefined;
   /** Runs a shell command through the unit's queue and answers when it has ended (juju-exec). */
   exec(unit: string, command: string): Promise<ToolResult>;
+  /** Whether the machine of a unit is certainly without power (is-powered-off). */
+  isPoweredOff(unit: string): ToolResult;
   /** A bug in a tool: the caller gets exit code 1, this gets the error. */
   broke?(tool: string, error: unknown): void;
 }
@@ -124,6 +126,9 @@ export class ToolServer {
         const [unit, command] = request.args;
         if (unit === undefined || command === undefined) return failed(2, 'missing commands');
         return await this.handlers.exec(unit, command);
+      }
+      if (request.tool === 'is-powered-off' && request.context === '') {
+        return this.handlers.isPoweredOff(request.args[0] ?? '');
       }
       return this.#runTool(request);
     } catch (error) {

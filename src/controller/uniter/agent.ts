@@ -57,6 +57,7 @@ export class UnitAgent {
     this.#server = new ToolServer(ports.layout.socket(unit), {
       session: () => this.#sessionForCall(),
       exec: (target, command) => ports.exec(unit, target, command),
+      isPoweredOff: (target) => ports.isPoweredOff(target),
       broke: (tool, error) => ports.log.error(`${tool} of ${unit}: ${messageOf(error)}`),
     });
   }

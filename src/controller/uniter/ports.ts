@@ -25,6 +25,8 @@ export interface AgentPorts {
   entrance(unit: string, directory: string): Promise<readonly string[]>;
   /** A command of juju-exec for a unit, from a process on the machine of `from`. */
   exec(from: string, unit: string, command: string): Promise<ToolResult>;
+  /** Code 0 only when the machine of the unit is certainly without power. */
+  isPoweredOff(unit: string): ToolResult;
   /** A hook asked for a restart of its machine. */
   reboot(machineId: string): Promise<void>;
 }

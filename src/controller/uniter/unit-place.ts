@@ -8,6 +8,9 @@ import type { Layout } from '../state/layout.ts';
 import type { Store } from '../state/store.ts';
 import { TOOL_NAMES } from '../tools/server.ts';
 
+/** What needs no hook around it: called by the name of its own file. */
+const PROGRAMS = ['juju-exec', 'is-powered-off'];
+
 /** Makes what is missing; links in the tools directory always lead to this release's programs. */
 export async function makePlace(layout: Layout, unit: string): Promise<void> {
   for (const dir of [layout.root, layout.agents, layout.tools, layout.agentDir(unit)]) {
@@ -18,10 +21,8 @@ export async function makePlace(layout: Layout, unit: string): Promise<void> {
   await mkdir(layout.resourcesDir(unit), { recursive: true, mode: 0o755 });
   const tools = layout.toolsDir(unit);
   await mkdir(tools, { recursive: true, mode: 0o755 });
-  const wanted = new Map([['juju-exec', join(layout.bin, 'juju-exec')]]);
-  for (const name of TOOL_NAMES) {
-    if (name !== 'juju-exec') wanted.set(name, join(layout.bin, 'hook-tool'));
-  }
+  const wanted = new Map(TOOL_NAMES.map((name) => [name, join(layout.bin, 'hook-tool')]));
+  for (const name of PROGRAMS) wanted.set(name, join(layout.bin, name));
   for (const name of await readdir(tools)) {
     const target = await readlink(join(tools, name)).catch(() => undefined);
     // What is right stays: services of the unit may be calling it.

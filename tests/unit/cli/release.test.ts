@@ -32,7 +32,7 @@ describe('a release', () => {
       assert.equal(await currentRelease(root), hash);
       const current = join(root, 'release', 'current');
       assert.equal(readFileSync(join(current, 'chunks', 'a.js'), 'utf8'), 'a');
-      for (const program of ['node', 'hook-tool', 'juju-exec']) {
+      for (const program of ['node', 'hook-tool', 'juju-exec', 'is-powered-off']) {
         assert.equal(statSync(join(root, 'bin', program)).mode & 0o777, 0o755);
       }
     });
