@@ -13,6 +13,9 @@ export interface LoopOptions {
   log: Log;
 }
 
+/** No run has a reason to last longer; one that does is worth a word in the log, each time. */
+const LONG_RUN_MS = 60_000;
+
 export class Loop {
   readonly #options: LoopOptions;
   #timer: NodeJS.Timeout | undefined;
@@ -56,14 +59,17 @@ export class Loop {
   }
 
   async #once(): Promise<void> {
+    const { name, log } = this.#options;
+    const long = setInterval(() => log.error(`${name} does not end`), LONG_RUN_MS);
     try {
       await this.#options.run();
     } catch (error) {
       // A bug in one watch must not end the agent that routes the pooler.
-      this.#options.log.error(`${this.#options.name} failed: ${messageOf(error)}`, {
+      log.error(`${name} failed: ${messageOf(error)}`, {
         stack: error instanceof Error ? error.stack : undefined,
       });
     }
+    clearInterval(long);
     this.#running = undefined;
     if (this.#stopped) return;
     if (this.#again) {

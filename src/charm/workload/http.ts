@@ -114,14 +114,16 @@ function readTls(files: TlsFiles): { secureContext: SecureContext } {
 
 function whole(outgoing: http.ClientRequest, timeoutMs: number): Promise<HttpAnswer> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(
-      () => outgoing.destroy(new Error(`no answer within ${timeoutMs} ms`)),
-      timeoutMs,
-    );
     const fail = (error: Error) => {
       clearTimeout(timer);
       reject(error);
     };
+    const timer = setTimeout(() => {
+      const late = new Error(`no answer within ${timeoutMs} ms`);
+      // A request that was never given a socket reports no error when it is destroyed.
+      fail(late);
+      outgoing.destroy(late);
+    }, timeoutMs);
     outgoing.on('error', fail);
     outgoing.once('response', (incoming) => {
       const chunks: Buffer[] = [];
@@ -141,17 +143,18 @@ function whole(outgoing: http.ClientRequest, timeoutMs: number): Promise<HttpAns
 function lines(outgoing: http.ClientRequest, request: HttpStream): Promise<number> {
   return new Promise((resolve, reject) => {
     const limit = request.connectTimeoutMs;
-    const timer = setTimeout(
-      () => outgoing.destroy(new Error(`no answer within ${limit} ms`)),
-      limit,
-    );
-    const abort = () => outgoing.destroy(new Error('aborted'));
-    request.signal?.addEventListener('abort', abort, { once: true });
     const settle = (finish: () => void) => {
       clearTimeout(timer);
       request.signal?.removeEventListener('abort', abort);
       finish();
     };
+    const giveUp = (error: Error) => {
+      settle(() => reject(error));
+      outgoing.destroy(error);
+    };
+    const timer = setTimeout(() => giveUp(new Error(`no answer within ${limit} ms`)), limit);
+    const abort = () => giveUp(new Error('aborted'));
+    request.signal?.addEventListener('abort', abort, { once: true });
     // A cut stream reports itself more than once: on the request and on its answer.
     outgoing.on('error', (error) => settle(() => reject(error)));
     outgoing.once('response', (incoming) => {
