@@ -45,8 +45,22 @@ export interface ClientRequest {
   external: boolean;
   /** URI of the client's secret with the name that it wants, and a password if it brings one. */
   entitySecret: string | undefined;
+  /** What its sessions will show beside the password; left out: nothing. */
+  certificate?: OfferedAs;
   /** Which of the optional fields the client reads from its secrets. */
   wants: { uris: boolean; readOnlyUris: boolean; tls: boolean };
+}
+
+/** A client certificate, or who issues it: in a secret of the client, or as it is, in PEM. */
+export type OfferedAs = { secret: string } | { pem: string };
+
+/** Names of the field in that secret; the second is that of newer clients. */
+const CERTIFICATE_FIELDS = ['mtls-cert', 'mtls-chain'];
+
+/** The certificates in a client's secret, PEM; undefined when there are none. */
+export function certificateIn(content: Databag | undefined): string | undefined {
+  const field = CERTIFICATE_FIELDS.find((name) => content?.[name] !== undefined);
+  return field === undefined ? undefined : content?.[field];
 }
 
 export type ParsedRequest =
@@ -121,7 +135,9 @@ function isRequestId(value: unknown): value is string {
 
 /** Names under which a client may send the resource. */
 const RESOURCE_KEYS = ['resource', 'database', 'topic', 'index', 'prefix'];
-const TEXT_KEYS = ['extra-user-roles', 'extra-group-roles', 'entity-type', 'secret-mtls'];
+const TEXT_KEYS = [
+  ...['extra-user-roles', 'extra-group-roles', 'entity-type', 'secret-mtls', 'mtls-cert'],
+];
 
 /** What v1 has as JSON, as v0 would have it; undefined when a field has another type. */
 function textFields(item: Record<string, unknown>): Databag | undefined {
@@ -171,6 +187,7 @@ function parseRequest(
     roles: roles.roles,
     external: bag['external-node-connectivity']?.toLowerCase() === 'true',
     entitySecret: bag['requested-entity-secret'],
+    ...certificateOf(bag),
     wants: {
       uris: fields.includes('uris'),
       readOnlyUris: fields.includes('read-only-uris'),
@@ -178,6 +195,12 @@ function parseRequest(
     },
   };
   return { ok: true, request };
+}
+
+function certificateOf(bag: Databag): Pick<ClientRequest, 'certificate'> {
+  const { 'secret-mtls': secret, 'mtls-cert': pem } = bag;
+  if (secret !== undefined) return { certificate: { secret } };
+  return pem === undefined ? {} : { certificate: { pem } };
 }
 
 function refuse(id: string | undefined, reason: string): ParsedRequest {
@@ -197,8 +220,9 @@ function unservedFeature(bag: Databag, prefix: string | undefined): string | und
   if (permissions !== undefined && permissions !== '[]') {
     return 'asks for entity-permissions; the objects do not exist yet, GRANT on them by SQL';
   }
-  if (bag['secret-mtls'] !== undefined || bag['mtls-cert'] !== undefined) {
-    return 'offers a client certificate; logins are by password, leave mtls-cert out';
+  const offers = bag['secret-mtls'] !== undefined || bag['mtls-cert'] !== undefined;
+  if (offers && bag['entity-type'] === 'GROUP') {
+    return 'offers a client certificate for a group, which has no sessions; leave mtls-cert out';
   }
   if (bag['requested-entity-secret'] !== undefined && bag['entity-type'] === 'GROUP') {
     return 'asks for a group with a name of its own; leave requested-entity-secret out';
@@ -251,8 +275,9 @@ export interface Wish {
   entityType?: string;
   extraGroupRoles?: string;
   external?: boolean;
-  /** URI of a secret that the client has granted to the database. */
+  /** URIs of secrets that the client has granted to the database. */
   entitySecret?: string | undefined;
+  certificateSecret?: string | undefined;
 }
 
 /** The client's application databag in v0. */
@@ -263,6 +288,7 @@ export function requestData(wish: Wish): Record<string, string> {
     'entity-type': wish.entityType,
     'external-node-connectivity': wish.external ? 'true' : '',
     'requested-entity-secret': wish.entitySecret,
+    'secret-mtls': wish.certificateSecret,
     'prefix-matching': wish.database.endsWith('*') ? 'all' : '',
   };
   const given = Object.entries(optional).filter((entry): entry is [string, string] => !!entry[1]);
@@ -283,6 +309,7 @@ export function requestDataV1(wish: Wish, id: string, salt: string): Record<stri
     'extra-group-roles': wish.extraGroupRoles || null,
     'external-node-connectivity': wish.external ?? false,
     'entity-type': wish.entityType || null,
+    ...(wish.certificateSecret === undefined ? {} : { 'secret-mtls': wish.certificateSecret }),
   };
   return { version: 'v1', requests: JSON.stringify([request]) };
 }

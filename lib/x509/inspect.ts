@@ -59,6 +59,24 @@ export function isIssuedBy(
   return reaches(certificate);
 }
 
+/** Whether it vouches for itself: a root, or the certificate of one client alone. */
+export function isSelfSigned(certificatePem: string): boolean {
+  try {
+    const certificate = parse(certificatePem);
+    return (
+      certificate?.checkIssued(certificate) === true && certificate.verify(certificate.publicKey)
+    );
+  } catch {
+    return false;
+  }
+}
+
+/** Bits of an RSA key; undefined for keys of other kinds and for what is no certificate. */
+export function rsaBits(certificatePem: string): number | undefined {
+  const key = parse(certificatePem)?.publicKey;
+  return key?.asymmetricKeyType === 'rsa' ? key.asymmetricKeyDetails?.modulusLength : undefined;
+}
+
 /**
  * The certificate with what stands between it and a root, in the order in which a server presents
  * them. Roots are left out: whoever does not know one learns nothing from it.

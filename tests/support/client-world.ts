@@ -8,7 +8,8 @@ import { accessRules } from '../../src/charm/decide/access.ts';
 import { clientNames } from '../../src/charm/decide/client-names.ts';
 import { clients } from '../../src/charm/decide/clients.ts';
 import { roles } from '../../src/charm/decide/roles.ts';
-import { NO_CERTIFICATES } from '../../src/charm/model/certificates.ts';
+import { type Certificates, NO_CERTIFICATES } from '../../src/charm/model/certificates.ts';
+import { clientTrust, type OfferedCertificate } from '../../src/charm/model/client-certificates.ts';
 import {
   DATABASES_OWNER,
   ROLES_MARK,
@@ -48,6 +49,12 @@ export class ClientWorld {
   clientDatabases: string[] = [];
   openDatabases: string[] = [];
   roles: DatabaseRole[] = [];
+  /** Certificates that clients offer, by mark. */
+  offered: Record<string, OfferedCertificate> = {};
+  /** What the unit shows clients: nothing, nothing yet though an authority is related, or TLS. */
+  tls: 'off' | 'awaited' | 'on' = 'off';
+  /** Files of the unit, by path. */
+  files: Record<string, string> = {};
   /** What clients have granted, by URI. */
   granted: Record<string, Bag> = {};
   config: Record<string, string | number | boolean> = {};
@@ -119,6 +126,7 @@ export class ClientWorld {
   async settle(): Promise<void> {
     for (let round = 0; round < 10; round++) {
       const { kinds } = await this.hook();
+      this.writeTrust();
       this.agentsCatchUp();
       if (kinds.length === 0 && round > 0) return;
     }
@@ -169,27 +177,51 @@ export class ClientWorld {
           dying: false,
         })),
       },
-      relations: this.clients.map(
-        (client): Relation => ({
-          endpoint: 'database',
-          id: client.id,
-          app: client.app,
-          ending: client.ending ?? false,
-          localApp: from.bags[client.id] ?? {},
-          localUnit: {},
-          remoteApp: client.remoteApp,
-          units: client.units,
-        }),
-      ),
-      certificates: NO_CERTIFICATES,
+      relations: [...this.#related(from), ...this.#authority()],
+      certificates: this.#certificates(),
+      offered: this.offered,
       machine: { memoryBytes: 4 * 1024 ** 3, cpus: 2, packages: {} },
       named: { 'time-zone': [], locale: [], library: [] },
       relationSecrets: from.secrets,
       grantedSecrets: this.granted,
-      files: {},
-      layout: { desired: '/b/pg/desired.json' },
+      files: this.files,
+      layout: {
+        desired: '/b/pg/desired.json',
+        patroniConfig: '/b/pg/patroni.yaml',
+        tlsDirectory: '/b/pg/tls',
+      },
       agent: known(agent),
     } as unknown as Snapshot;
+  }
+
+  #related({ bags }: Committed): Relation[] {
+    return this.clients.map(({ id, app, ending = false, remoteApp, units }) => {
+      const localApp = bags[id] ?? {};
+      return { endpoint: 'database', id, app, ending, localApp, localUnit: {}, remoteApp, units };
+    });
+  }
+
+  #authority(): Relation[] {
+    if (this.tls === 'off') return [];
+    const bags = { localApp: {}, localUnit: {}, remoteApp: {}, units: [] };
+    return [{ endpoint: 'client-certificates', id: 90, app: 'ca', ending: false, ...bags }];
+  }
+
+  #certificates(): Certificates {
+    if (this.tls !== 'on') return NO_CERTIFICATES;
+    const held = { id: 'own', authority: 'the CA', expired: false, lookAt: [] };
+    const { endpoints } = NO_CERTIFICATES;
+    const state = { ...endpoints['client-certificates'], held };
+    return { ...NO_CERTIFICATES, endpoints: { ...endpoints, 'client-certificates': state } };
+  }
+
+  /** The hook has written whom to trust, and PostgreSQL has read it. */
+  writeTrust(): void {
+    const world = this.snapshot();
+    const trust = clientTrust(world);
+    if (trust === undefined) return;
+    this.files[trust.path] = trust.text;
+    this.files[world.layout.patroniConfig] = `"ssl_ca_file": "${trust.path}"`;
   }
 
   /** The steps' effects, as src/charm/apply has them. */

@@ -266,3 +266,32 @@ describe('get-credentials', () => {
     });
   }
 });
+
+describe('a certificate that data-integrator is given', () => {
+  for (const protocol of ['v0', 'v1']) {
+    test(`goes into a secret of ${protocol}, is replaced there, and goes again`, async () => {
+      const config = { 'database-name': 'shop', protocol };
+      const state = related({ ...config, 'mtls-cert': 'first' });
+      const offered = () => {
+        const parsed = asks(state);
+        const certificate = parsed?.ok ? parsed.request.certificate : undefined;
+        const uri = certificate !== undefined && 'secret' in certificate ? certificate.secret : '';
+        return state.secrets[uri.replace('secret:', '')];
+      };
+      await event(state, 'config-changed');
+      // A request is made when there is something that it can name.
+      await event(state, 'update-status');
+      assert.partialDeepStrictEqual(offered(), { content: { 'mtls-cert': 'first' }, grants: [3] });
+      answer(state);
+      state.config['mtls-cert'] = 'second';
+      await event(state, 'config-changed');
+      assert.deepEqual(offered()?.content, { 'mtls-cert': 'second' });
+      assert.equal(state.status.status, 'active');
+      delete state.config['mtls-cert'];
+      await event(state, 'config-changed');
+      assert.equal(offered(), undefined);
+      const contents = Object.values(state.secrets).map(({ content }) => content);
+      assert.ok(contents.every((content) => content['mtls-cert'] === undefined));
+    });
+  }
+});

@@ -3,7 +3,15 @@ import type { Charm } from '../../../lib/charm/dispatch.ts';
 import { decide } from './decide.ts';
 import { getCredentials } from './get-credentials.ts';
 import { ENDPOINT, observe, type Tools } from './observe.ts';
-import { nameLabel, type Steps, type World } from './world.ts';
+import { certificateLabel, nameLabel, type Steps, type World } from './world.ts';
+
+const removal = {
+  lane: 'request',
+  async apply({ uri }: { uri: string }, { hooks }: Tools) {
+    await hooks.secretRemove(uri);
+    return undefined;
+  },
+};
 
 export const dataIntegrator: Charm<World, Steps, Tools> = {
   tools: (base) => base,
@@ -26,13 +34,21 @@ export const dataIntegrator: Charm<World, Steps, Tools> = {
         return undefined;
       },
     },
-    'forget-name': {
+    'forget-name': removal,
+    'offer-certificate': {
       lane: 'request',
-      async apply({ uri }, { hooks }) {
-        await hooks.secretRemove(uri);
+      async apply({ relationId, uri, pem }, { hooks }) {
+        const content = { 'mtls-cert': pem };
+        if (uri !== undefined) {
+          await hooks.secretSet(uri, content);
+          return undefined;
+        }
+        const id = await hooks.secretAdd(content, { label: certificateLabel(relationId) });
+        await hooks.secretGrant(id, { endpoint: ENDPOINT, id: relationId });
         return undefined;
       },
     },
+    'withdraw-certificate': removal,
   },
   actions: [getCredentials],
 };

@@ -21,12 +21,25 @@ type Decision = AnyDecision<Steps>;
 const step = stepsOf<Steps>();
 
 export function decide(world: World): Decision[] {
-  const forgotten = world.relations.flatMap(({ ending, named }) =>
-    ending && named !== undefined
-      ? [step('forget-name', { uri: named.uri }, 'nobody reads it any more')]
-      : [],
-  );
+  const why = 'nobody reads it any more';
+  const forgotten = world.relations.flatMap(({ ending, named, offered }) => [
+    ...(ending && named !== undefined ? [step('forget-name', { uri: named.uri }, why)] : []),
+    ...(ending && offered !== undefined
+      ? [step('withdraw-certificate', { uri: offered.uri }, why)]
+      : []),
+  ]);
   return [...forgotten, ...askAll(world)];
+}
+
+/** Unlike a name it is no part of what was granted: it may come, change and go at any time. */
+function certificate({ id, app, offered }: Relation, { certificate: pem }: Options): Decision[] {
+  if (pem === '' && offered !== undefined) {
+    const why = 'no certificate is to be shown any more';
+    return [step('withdraw-certificate', { uri: offered.uri }, why)];
+  }
+  if (pem === '' || pem === offered?.pem) return [];
+  const args = { relationId: id, uri: offered?.uri, pem };
+  return [step('offer-certificate', args, `${app} is to ask for this certificate`)];
 }
 
 function askAll({ options, relations, ...world }: World): Decision[] {
@@ -69,7 +82,13 @@ function ask(relation: Relation, world: World): Decision[] {
     }
   }
   return [
-    ...(isLeader ? [...nameUser(relation, options, answered), ...request(relation, options)] : []),
+    ...(isLeader
+      ? [
+          ...nameUser(relation, options, answered),
+          ...certificate(relation, options),
+          ...request(relation, options),
+        ]
+      : []),
     ...(answered
       ? []
       : [
@@ -86,6 +105,7 @@ function granted({ user, entity }: Relation): boolean {
 function request(relation: Relation, options: Options): Decision[] {
   const named = relation.named !== undefined || 'requested-entity-secret' in relation.localApp;
   if (options.entityName !== '' && !named) return []; // The secret comes first.
+  if (options.certificate !== '' && relation.offered === undefined) return []; // This one, too.
   const change = changedKeys(changeable(relation, options), relation.localApp);
   if (Object.keys(change).length === 0) return [];
   const args = { relationId: relation.id, data: change };

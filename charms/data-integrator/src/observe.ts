@@ -3,7 +3,7 @@ import type { HookContext } from '../../../lib/contract/context.ts';
 import type { Hooks } from '../../../lib/hooks/hooks.ts';
 import { saidIds } from '../../../lib/relations/postgresql-client.ts';
 import { namedSecrets } from './request.ts';
-import { nameLabel, type Options, type Relation, type World } from './world.ts';
+import { certificateLabel, nameLabel, type Options, type Relation, type World } from './world.ts';
 
 export interface Tools {
   readonly hooks: Hooks;
@@ -33,6 +33,7 @@ function optionsOf(config: Record<string, string | number | boolean>): Options {
     entityType: text('entity-type'),
     extraGroupRoles: text('extra-group-roles'),
     entityName: text('requested-entity-name'),
+    certificate: text('mtls-cert'),
     external: config['external-node-connectivity'] === true,
     protocol: protocol === 'v0' || protocol === 'v1' ? protocol : undefined,
   };
@@ -61,14 +62,23 @@ async function relationOf(
     tls: await secret(uris.tls),
     entity: await secret(uris.entity),
     named: isLeader ? await nameOf(id, hooks) : undefined,
+    offered: isLeader ? await offeredOf(id, hooks) : undefined,
   };
 }
 
 async function nameOf(id: number, hooks: Hooks): Promise<Relation['named']> {
-  const label = nameLabel(id);
+  const owned = await ownSecret(nameLabel(id), hooks);
+  return owned && { uri: owned.uri, name: owned.content['entity-name'] ?? '' };
+}
+
+async function offeredOf(id: number, hooks: Hooks): Promise<Relation['offered']> {
+  const owned = await ownSecret(certificateLabel(id), hooks);
+  return owned && { uri: owned.uri, pem: owned.content['mtls-cert'] ?? '' };
+}
+
+async function ownSecret(label: string, hooks: Hooks) {
   const info = await hooks.secretInfo({ label });
   if (info === undefined) return undefined;
-  const content = await hooks.secretGet({ label }, 'peek');
-  const uri = info.id.startsWith('secret:') ? info.id : `secret:${info.id}`;
-  return { uri, name: content?.['entity-name'] ?? '' };
+  const content = (await hooks.secretGet({ label }, 'peek')) ?? {};
+  return { uri: info.id.startsWith('secret:') ? info.id : `secret:${info.id}`, content };
 }

@@ -19,9 +19,11 @@ export function wantedData(relation: Relation, options: Options): Record<string,
   // What was asked for under a name stays so after the secret has done its work.
   const entitySecret = relation.named?.uri ?? relation.localApp['requested-entity-secret'];
   const named = options.entityName === '' ? {} : { entitySecret };
-  const wish = { database, extraUserRoles, entityType, extraGroupRoles, external, ...named };
-  if (options.protocol !== 'v1') return requestData(wish);
-  return requestDataV1(wish, requestId(relation, options), salt(relation));
+  const shown = options.certificate === '' ? {} : { certificateSecret: relation.offered?.uri };
+  const wish = { database, extraUserRoles, entityType, extraGroupRoles, external };
+  const asked = { ...wish, ...named, ...shown };
+  if (options.protocol !== 'v1') return requestData(asked);
+  return requestDataV1(asked, requestId(relation, options), salt(relation));
 }
 
 /** Undefined until everything that a connection takes is there. */
@@ -35,6 +37,7 @@ export function answerTo(relation: Relation, options: Options): Connection | und
 export const REQUEST_KEYS = [
   ...['database', 'extra-user-roles', 'extra-group-roles', 'entity-type', 'prefix-matching'],
   ...['external-node-connectivity', 'requested-entity-secret', 'requested-secrets'],
+  'secret-mtls',
   ...['version', 'requests'],
 ];
 

@@ -15,6 +15,8 @@ export interface Options {
   readonly entityType: string;
   readonly extraGroupRoles: string;
   readonly entityName: string;
+  /** PEM. */
+  readonly certificate: string;
   readonly external: boolean;
   readonly protocol: Protocol | undefined;
 }
@@ -33,6 +35,8 @@ export interface Relation {
   readonly entity: Databag | undefined;
   /** The secret by which this charm names the user that it wants; the leader's to see. */
   readonly named: { readonly uri: string; readonly name: string } | undefined;
+  /** The secret with the certificate that this application offers; the leader's to see. */
+  readonly offered: { readonly uri: string; readonly pem: string } | undefined;
 }
 
 export interface Steps {
@@ -40,6 +44,14 @@ export interface Steps {
   /** Makes the secret with the name that the user is to have, and lets the database read it. */
   'name-user': { relationId: number; name: string };
   'forget-name': { uri: string };
+  /** Makes the secret with the certificate, or changes what is in the one at `uri`. */
+  'offer-certificate': { relationId: number; uri: string | undefined; pem: string };
+  'withdraw-certificate': { uri: string };
+}
+
+/** Label of the secret with the certificate. */
+export function certificateLabel(relationId: number): string {
+  return `${relationId}-mtls-cert`;
 }
 
 /** Label of the secret that names the user. */

@@ -8,6 +8,7 @@
  */
 import { parseJson } from '../../../lib/relations/databag.ts';
 import { unitSubnets } from '../../../lib/relations/subnets.ts';
+import { isTrusted, trustInForce } from '../model/client-certificates.ts';
 import { CLIENT_GROUP } from '../model/client-roles.ts';
 import {
   type Client,
@@ -49,7 +50,11 @@ function clientRules(world: Snapshot): AccessRule[] {
   const everywhere = [...peerNetworks(world), ...openedNetworks(world)];
   const facts = clientFacts(world);
   const limit = validOptions(world)?.clientConnectionLimit;
+  const trust = trustInForce(world);
   return clientsOf(world).flatMap((client) => {
+    const certified = client.request.certificate !== undefined;
+    // Without being asked for what it has offered it would get in by the password alone.
+    if (certified && !isTrusted(client, facts, trust)) return [];
     const user = client.request.entity === 'GROUP' ? undefined : roleNameOf(client, facts);
     const databases = reachable(client, facts[client.mark]);
     if (user === undefined || databases.length === 0) return [];
@@ -58,7 +63,8 @@ function clientRules(world: Snapshot): AccessRule[] {
     const exact = [...new Set([...own, ...everywhere])].sort();
     const networks = client.request.external ? ANYWHERE : exact;
     const limited = limit === undefined ? {} : { connectionLimit: limit };
-    return [{ user, databases, networks, ...limited }];
+    const asked = certified ? { certificate: true as const } : {};
+    return [{ user, databases, networks, ...limited, ...asked }];
   });
 }
 
@@ -116,10 +122,11 @@ export function clientNetworks(world: Snapshot): string[] {
 
 /** Lines of pg_hba.conf; `all` is PostgreSQL's keyword, every other name is meant literally. */
 export function hbaLines(rules: readonly AccessRule[]): string[] {
-  return rules.flatMap(({ user, databases, networks }) =>
+  return rules.flatMap(({ user, databases, networks, certificate }) =>
     networks.map((network) => {
       const names = databases.map(word).join(',');
-      return `host ${names} ${word(user)} ${network} scram-sha-256`;
+      const method = certificate ? 'scram-sha-256 clientcert=verify-ca' : 'scram-sha-256';
+      return `host ${names} ${word(user)} ${network} ${method}`;
     }),
   );
 }

@@ -20,6 +20,7 @@ import {
   relationOf,
   restTrust,
 } from '../model/certificates.ts';
+import { clientTrust } from '../model/client-certificates.ts';
 import { internalDigest } from '../model/internal-ca.ts';
 import type { Relation, Snapshot } from '../model/snapshot.ts';
 import { blocked, type Decider, type Decision, step, waiting } from '../model/steps.ts';
@@ -49,11 +50,11 @@ export const certificateLeftovers: Decider = (world) => {
     const { held, offer } = world.certificates.endpoints[endpoint];
     return [held?.id, offer?.id].filter((id) => id !== undefined);
   });
-  const trusted = restTrust(world)?.path;
+  const trusted = [restTrust(world)?.path, clientTrust(world)?.path];
   const own = internalDigest(world);
   const paths = Object.keys(files).filter((path) => {
     const id = /\/tls\/(?:client|peer|internal)-(?:ca-)?([0-9a-f]{16})\.[a-z.]+$/.exec(path)?.[1];
-    if (id === undefined || [...kept, own].includes(id) || path === trusted) return false;
+    if (id === undefined || [...kept, own].includes(id) || trusted.includes(path)) return false;
     return !patroni.includes(path) && !desired.includes(path);
   });
   if (paths.length === 0) return [];
@@ -165,12 +166,16 @@ function withdraw(endpoint: CertificateEndpoint, world: Snapshot): Decision[] {
   ];
 }
 
-/** Whom members trust at Patroni's REST interface, beside the internal CA. */
+/** Whom members trust at Patroni's REST interface, and who vouches for clients. */
 function trust(world: Snapshot): Decision[] {
-  const bundle = restTrust(world);
-  if (bundle === undefined) return [];
-  const file = { ...bundle, owner: 'servers' as const, mode: 0o644 };
-  return fileStep(world, file, 'the CAs of the members have changed');
+  const members = restTrust(world);
+  const clients = clientTrust(world);
+  const file = (bundle: { path: string; text: string }, why: string) =>
+    fileStep(world, { ...bundle, owner: 'servers', mode: 0o644 }, why);
+  return [
+    ...(members === undefined ? [] : file(members, 'the CAs of the members have changed')),
+    ...(clients === undefined ? [] : file(clients, 'clients offer other certificates')),
+  ];
 }
 
 /** `receive-ca-cert`: its providers are told that both versions of the interface are read here. */

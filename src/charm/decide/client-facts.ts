@@ -10,8 +10,16 @@ import { probe, type Snapshot, unitOfMember } from '../model/snapshot.ts';
 /** What is the same for every client. */
 export type Endpoints = Pick<ProviderFacts, 'endpoints' | 'readOnlyEndpoints' | 'version'>;
 
-/** @param primary name of the member that is primary */
-export function endpointsOf(world: Snapshot, primary: string, version: string): Endpoints {
+/**
+ * @param primary name of the member that is primary
+ * @param port of who writes: the pooler's, or PostgreSQL's own
+ */
+export function endpointsOf(
+  world: Snapshot,
+  primary: string,
+  version: string,
+  port: number = PORTS.pooler,
+): Endpoints {
   const addresses = clientAddresses(world);
   const primaryUnit = unitOfMember(primary);
   const ranked = addresses.toSorted(
@@ -22,7 +30,7 @@ export function endpointsOf(world: Snapshot, primary: string, version: string): 
   const list = (units: typeof addresses, port: number) =>
     units.map(({ address }) => hostPort(address, port)).join(',');
   return {
-    endpoints: list(ranked, PORTS.pooler),
+    endpoints: list(ranked, port),
     readOnlyEndpoints: list(readers.length > 0 ? readers : ranked.slice(0, 1), PORTS.postgres),
     // `16.4 (Ubuntu 16.4-1)`: clients compare the number.
     version: version.split(' ')[0] ?? version,

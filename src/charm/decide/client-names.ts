@@ -1,6 +1,7 @@
 /**
- * Under which name a client gets its role when it has chosen one itself, and what a prefix stands
- * for: facts that the leader publishes for the units that cannot read them from a relation.
+ * Under which name a client gets its role when it has chosen one itself, what a prefix stands for,
+ * and who vouches for a client's certificate: facts that the leader publishes for the units that
+ * cannot read them from a relation.
  */
 import { loginOf, secretGroup, secretLabel } from '../../../lib/relations/postgresql-client.ts';
 import { nameProblem, shown, userProblem } from '../../../lib/relations/postgresql-client-names.ts';
@@ -33,8 +34,17 @@ function factOf(client: Client, world: Snapshot): ClientFact | undefined {
   const { resource } = client.request;
   const databases =
     'prefix' in resource ? { databases: meant(resource.prefix, client, world) } : {};
-  const fact = { ...user, ...databases };
+  const fact = { ...user, ...databases, ...certificateFact(client, world) };
   return Object.keys(fact).length === 0 ? undefined : fact;
+}
+
+/** A certificate that cannot be used takes away nobody's access who had a good one before. */
+function certificateFact({ request, mark }: Client, world: Snapshot): ClientFact {
+  if (request.certificate === undefined) return {};
+  const offered = world.offered?.[mark];
+  const before = clientFacts(world)[mark]?.certificate;
+  const certificate = offered !== undefined && 'trust' in offered ? offered.trust : before;
+  return certificate === undefined ? {} : { certificate };
 }
 
 /** What the prefix was last known to mean holds while the primary is away. */

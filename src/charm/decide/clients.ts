@@ -23,7 +23,7 @@ import {
   secretUri,
   tlsSecret,
 } from '../../../lib/relations/postgresql-client.ts';
-import { clientAuthorities } from '../model/certificates.ts';
+import { clientAuthorities, clientFiles, relationOf } from '../model/certificates.ts';
 import { matches, type RoleWish } from '../model/client-roles.ts';
 import {
   CLIENT_ENDPOINT,
@@ -32,6 +32,7 @@ import {
   type RelationRequests,
   requestsOf,
 } from '../model/clients.ts';
+import { PORTS } from '../model/patroni-config.ts';
 import { primaryOf, probe, type Relation, type Snapshot } from '../model/snapshot.ts';
 import { blocked, type Decider, type Decision, step, waiting } from '../model/steps.ts';
 import type { DatabaseView } from '../model/world.ts';
@@ -55,6 +56,8 @@ export const clients: Decider = (world) => {
 /** What every client's answer needs of the cluster. */
 interface Server extends Surroundings {
   endpoints: Endpoints;
+  /** Past the pooler, for who has to show a certificate. */
+  direct: Endpoints;
 }
 
 function serverOf(world: Snapshot): Server | undefined {
@@ -62,8 +65,9 @@ function serverOf(world: Snapshot): Server | undefined {
   const primary = primaryOf(world);
   if (!database.known || primary === undefined) return undefined;
   const view = database.value;
-  const endpoints = endpointsOf(world, primary.member, view.serverVersion);
-  return { ...surroundingsOf(world, view), endpoints };
+  const at = (port: number) => endpointsOf(world, primary.member, view.serverVersion, port);
+  const [endpoints, direct] = [at(PORTS.pooler), at(PORTS.postgres)];
+  return { ...surroundingsOf(world, view), endpoints, direct };
 }
 
 function serveRelation(
@@ -104,12 +108,15 @@ function serve(client: Client, world: Snapshot, server: Server | undefined): Out
   const said = saidOf(relation.localApp, request.id);
   const changed = changeOfKind(client, said);
   if (changed !== undefined) return { decisions: [], refusal: changed };
+  const uncertain = certificateObstacle(client, world);
+  if (uncertain !== undefined) return uncertain;
   if (server === undefined) {
     const why = waiting('no-primary', `${relation.app} waits: no primary can be reached`);
     return { decisions: [why] };
   }
   const databases = databasesOf(client, server.view);
-  const facts = { ...server.endpoints, ...resourceFacts(client, databases) };
+  const endpoints = request.certificate === undefined ? server.endpoints : server.direct;
+  const facts = { ...endpoints, ...resourceFacts(client, databases) };
   const wish = wishOf(client, chosen?.user ?? mark, databases, server);
   const served = { client, facts, wish, databases };
   const prepared = prepare(served, world, server);
@@ -124,6 +131,27 @@ function serve(client: Client, world: Snapshot, server: Server | undefined): Out
     if (prepared.length > 0) return { decisions: prepared };
   }
   return { decisions: [...prepared, ...grants(client, said, world)], ...answerOf(served, world) };
+}
+
+/** A client that wants to be asked for its certificate is not served without. */
+function certificateObstacle({ relation, request, mark }: Client, world: Snapshot) {
+  if (request.certificate === undefined) return undefined;
+  const offered = world.offered?.[mark];
+  if (offered === undefined || 'problem' in offered) {
+    const why = offered?.problem ?? 'it cannot be read';
+    return { decisions: [], refusal: `offers a client certificate that cannot be used: ${why}` };
+  }
+  if (clientFiles(world) !== undefined) return undefined;
+  if (relationOf(world, 'client-certificates') !== undefined) {
+    const { app } = relation;
+    const wait = waiting(
+      'client-needs-tls',
+      `${app} waits for TLS, to be asked for its certificate`,
+    );
+    return { decisions: [wait] };
+  }
+  const refusal = 'offers a client certificate, which takes TLS: integrate client-certificates';
+  return { decisions: [], refusal };
 }
 
 /** What is granted is not taken away for a typing error; roles and networks follow the request. */

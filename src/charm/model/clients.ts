@@ -32,6 +32,8 @@ export interface ClientFact {
   user?: string;
   /** What the prefix that it asked for stands for at present, ascending. */
   databases?: string[];
+  /** Who vouches for its certificates, PEM: the last that could be used. */
+  certificate?: string;
 }
 
 /** The relations with clients, ascending by number. */

@@ -47,6 +47,8 @@ export interface Desired {
     at?: number[];
   };
   backup: BackupWish | undefined;
+  /** Says whether the machine of a unit is off; left out: nobody can. */
+  fence?: { command: string };
   /** Whose users get a role each; undefined: no directory is related. */
   directory?: DirectoryWish | undefined;
 }
@@ -108,6 +110,8 @@ export interface AccessRule {
   networks: string[];
   /** Most server connections of one pooler for this user; left out: no limit of its own. */
   connectionLimit?: number;
+  /** It has to show a certificate, too, for which the pooler cannot ask a single user. */
+  certificate?: true;
 }
 
 /** A directory, and which of its users and groups become what. */

@@ -6,6 +6,7 @@
  */
 
 import { clientFiles, restFiles } from './certificates.ts';
+import { trustInForce } from './client-certificates.ts';
 import { render } from './etcd-config.ts';
 import { inUrl } from './etcd-facts.ts';
 import { clocksOf } from './failover.ts';
@@ -188,7 +189,13 @@ function bootstrap(world: Snapshot, options: Options, waldir: string) {
 function tlsParameters(world: Snapshot): Record<string, string> {
   const files = clientFiles(world);
   if (files === undefined) return { ssl: 'off' };
-  return { ssl: 'on', ssl_cert_file: files.cert, ssl_key_file: files.key };
+  const trust = trustInForce(world);
+  return {
+    ssl: 'on',
+    ssl_cert_file: files.cert,
+    ssl_key_file: files.key,
+    ...(trust === undefined ? {} : { ssl_ca_file: trust.path }),
+  };
 }
 
 /** Client URLs of etcd in the text of a patroni.yaml. */

@@ -7,6 +7,7 @@
 import type { RuleGroup } from '../../../lib/relations/cos-agent.ts';
 import type { Capabilities } from './capabilities.ts';
 import type { Certificates } from './certificates.ts';
+import type { OfferedCertificate } from './client-certificates.ts';
 import type { Layout } from './layout.ts';
 import type { AgentWorld, Observed } from './world.ts';
 
@@ -37,6 +38,8 @@ export interface Snapshot {
   readonly relationSecrets: Readonly<Record<string, OwnedSecret>>;
   /** Content of secrets that others have granted to this application, by their URI. */
   readonly grantedSecrets: Readonly<Record<string, Databag>>;
+  /** Certificates that clients offer, by mark; absent without any, and where not leading. */
+  readonly offered?: Readonly<Record<string, OfferedCertificate>>;
   /** Every relation but the peer relation. */
   readonly relations: readonly Relation[];
   /** As `opened-ports` gives them: `5432/tcp`. */

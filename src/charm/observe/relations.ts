@@ -68,8 +68,8 @@ export async function observeGrantedSecrets(
     .filter(({ ending }) => !ending)
     .flatMap((relation) => [
       ...directorySecret(relation),
-      // Whoever serves the client publishes the name that is in it.
-      ...(isLeader && isClient(relation) ? nameSecrets(relation) : []),
+      // Whoever serves the client publishes what is in it.
+      ...(isLeader && isClient(relation) ? clientSecrets(relation) : []),
     ]);
   const found = await Promise.all(
     // The newest revision, and with it the wish to hear of the next one.
@@ -85,9 +85,12 @@ function directorySecret({ endpoint, remoteApp }: Relation): string[] {
   return reading?.state === 'complete' ? [reading.value.passwordSecret] : [];
 }
 
-/** The secrets in which clients say what their users are to be called. */
-function nameSecrets(relation: Relation): string[] {
-  const asked = requestsOf(relation).granted.map(({ request }) => request.entitySecret);
+/** The secrets in which clients name their users and hold the certificates that they offer. */
+function clientSecrets(relation: Relation): string[] {
+  const asked = requestsOf(relation).granted.flatMap(({ request }) => {
+    const { entitySecret, certificate } = request;
+    return [entitySecret, certificate && 'secret' in certificate ? certificate.secret : undefined];
+  });
   return asked.filter((uri) => uri !== undefined);
 }
 

@@ -11,6 +11,7 @@ import { memberOfUnit, type Relation, type Snapshot, type UnitFacts } from '../m
 import { unknown } from '../model/world.ts';
 import { agentClient } from '../workload/agent.ts';
 import { observeCertificates } from './certificates.ts';
+import { observeOffered } from './client-certificates.ts';
 import { observeCertificate, observeData, observeDirectories, observeFiles } from './files.ts';
 import { baseOf, observeMachine } from './machine.ts';
 import { observeNamed } from './named.ts';
@@ -99,6 +100,7 @@ async function observeController(hooks: Hooks, context: HookContext) {
   return {
     unit,
     config,
+    ...(isLeader ? observeOffered(relations, grantedSecrets, Date.now()) : {}),
     peers: peers.facts,
     relations,
     storages,

@@ -155,7 +155,9 @@ function renderUserlist({ users, admin }: PoolerContent): string {
 }
 
 function renderHba({ access, entries = [] }: PoolerWish, { admin }: PoolerContent): string {
-  const rules = access.flatMap(({ user, databases, networks }) =>
+  // Who has to show a certificate does so to PostgreSQL, and gets in nowhere without.
+  const pooled = access.filter(({ certificate }) => certificate === undefined);
+  const rules = pooled.flatMap(({ user, databases, networks }) =>
     networks.flatMap((network) =>
       databases
         .flatMap((name) => (name === 'all' ? [name] : [name, readOnlyName(name)]))

@@ -14,6 +14,7 @@ import {
 } from '../../../lib/relations/postgresql-client.ts';
 import {
   type ClientRequest,
+  certificateIn,
   EXTRA_ROLES,
   parseRequests,
   requestData,
@@ -89,6 +90,19 @@ describe('a request', () => {
     assert.deepEqual(parsed, { ok: true, request: { ...plain, roles, external: true } });
   });
 
+  test('with a client certificate, in a secret of either version or as it is', () => {
+    const wish = { database: 'shop', extraUserRoles: '', certificateSecret: 'secret:c' };
+    for (const bag of [requestData(wish), requestDataV1(wish, '0123456789abcdef', 'salt')]) {
+      const parsed = parseRequest(bag);
+      assert.deepEqual(parsed?.ok && parsed.request.certificate, { secret: 'secret:c' });
+    }
+    const parsed = parseRequest({ database: 'shop', 'mtls-cert': 'PEM' });
+    assert.deepEqual(parsed?.ok && parsed.request.certificate, { pem: 'PEM' });
+    assert.equal(certificateIn({ 'mtls-cert': 'one' }), 'one');
+    assert.equal(certificateIn({ 'mtls-chain': 'all' }), 'all');
+    assert.equal(certificateIn({}), undefined);
+  });
+
   test('that has not been made is no request, whatever else is in the databag', () => {
     assert.equal(parseRequests({}), undefined);
     assert.equal(parseRequests({ 'requested-secrets': 'x' }), undefined);
@@ -145,7 +159,11 @@ describe('a request', () => {
       { database: 'shop', 'entity-permissions': '[{"resource_name":"t"}]' },
       /entity-permissions; .* GRANT on them by SQL/,
     ],
-    ['a certificate', { database: 'shop', 'secret-mtls': 'secret:c' }, /leave mtls-cert out/],
+    [
+      'a certificate for a group',
+      { database: 'shop', 'entity-type': 'GROUP', 'secret-mtls': 'secret:c' },
+      /a group, which has no sessions; leave mtls-cert out/,
+    ],
     ['two roles', { database: 'shop', 'extra-user-roles': 'charmed_read,createdb' }, /one of/],
     ['an unknown role', { database: 'shop', 'extra-user-roles': 'pg_monitor' }, /"pg_monitor"/],
     ['secrets that are no list', { database: 'shop', 'requested-secrets': '{}' }, /JSON list/],
