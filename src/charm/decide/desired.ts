@@ -6,6 +6,7 @@ import { clientFiles, lookAgainAt, relationOf, restFiles } from '../model/certif
 import { DESIRED_VERSION, type Desired } from '../model/desired.ts';
 import { render } from '../model/etcd-config.ts';
 import { etcdFacts } from '../model/etcd-facts.ts';
+import type { Options } from '../model/options.ts';
 import { sizesOf } from '../model/parameters.ts';
 import { PORTS } from '../model/patroni-config.ts';
 import { addresses, type Snapshot } from '../model/snapshot.ts';
@@ -97,6 +98,7 @@ function wantedContent(world: Snapshot): Omit<Desired, 'generation'> | undefined
     tracing: tracingWish(world),
     wake: { command: [...world.program.wake], at: lookAgainAt(world) },
     backup: backupWish(world),
+    ...fence(options),
     ...directory(world),
   };
 }
@@ -109,6 +111,10 @@ function poolerTls(world: Snapshot): Pick<Desired['pooler'], 'tls'> {
 function entries(world: Snapshot): Pick<Desired['pooler'], 'entries'> {
   const lines = poolerEntries(world);
   return lines.length === 0 ? {} : { entries: lines };
+}
+
+function fence({ fenceCommand }: Options): Pick<Desired, 'fence'> {
+  return fenceCommand === undefined ? {} : { fence: { command: fenceCommand } };
 }
 
 /** Left out without one, so that nothing changes for clusters without a directory. */

@@ -112,6 +112,13 @@ const sharedTables: Rule = ({ options, raw, limits }) => {
   return refuse(option, raw[option] ?? '', allowed);
 };
 
+/** Otherwise a primary that was taken for dead could acknowledge rows that nobody else has. */
+const strictFence: Rule = ({ options, raw }) => {
+  const command = raw['fence-command'];
+  if (command === undefined || options.synchronousModeStrict) return undefined;
+  return refuse('fence-command', command, 'allowed with synchronous-mode-strict=true only');
+};
+
 const pluginNeeds: Rule = ({ options }) => {
   for (const name of options.plugins) {
     const lacking = (PLUGINS[name]?.needs ?? []).filter((need) => !options.plugins.includes(need));
@@ -128,6 +135,7 @@ const RULES: readonly Rule[] = [
   walSizes,
   trackFunctions,
   sharedTables,
+  strictFence,
   pluginNeeds,
 ];
 

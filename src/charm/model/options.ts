@@ -43,6 +43,8 @@ export interface Options {
   readonlyMaximumLagMib: number;
   maxConnections: number | undefined;
   failoverProfile: FailoverProfile;
+  /** Ends with 0 only when the machine of a lost primary is certainly off. */
+  fenceCommand: string | undefined;
   /** Bytes that a replica may lack and still take over. */
   maximumLagOnFailover: number;
   /** Processes of one backup or restore; undefined: by the processors. */
@@ -94,6 +96,7 @@ export function parseOptions(raw: RawOptions, limits: Limits = ANY_MACHINE): Par
     // Patroni quietly takes its own value for fewer than 25.
     maxConnections: reader.integer('experimental-max-connections', 25, 262_143),
     failoverProfile: reader.choice('failover-profile', ['fast', 'balanced', 'safe'], 'balanced'),
+    fenceCommand: reader.text('fence-command', parseCommand, COMMAND_FORM),
     maximumLagOnFailover: reader.integer(LAG_OPTION, 0, Number.MAX_SAFE_INTEGER) ?? 1_048_576,
     backupProcesses: reader.integer('backup-process-max', 1, 999),
     preloadLibraries: reader.libraries('instance-preload-libraries'),
@@ -111,10 +114,16 @@ export function parseOptions(raw: RawOptions, limits: Limits = ANY_MACHINE): Par
   return reader.refused ?? { ok: true, options };
 }
 
+const COMMAND_FORM = 'a program and what it is given, on one line of at most 1000 characters';
 const NETWORKS_FORM = 'a list of networks, as 10.0.0.0/8, separated by commas';
 const MAP_FORM = 'a list of group=role, separated by commas, with no role of the charm itself';
 const FILTER_FORM = 'a search filter with (attribute=$username) in it';
 const LAG_OPTION = 'durability-maximum-lag-on-failover';
+
+function parseCommand(text: string): string | undefined {
+  // A line break would end it, and a zero the argument that carries it.
+  return /^[A-Za-z0-9/][^\p{Cc}]{0,999}$/u.test(text) ? text : undefined;
+}
 
 /** Bytes to plan with: what the machine gives, or `profile-limit-memory` where that is less. */
 export function usableMemory(memoryBytes: number, options: Options): number {

@@ -47,6 +47,7 @@ describe('options', () => {
       readonlyMaximumLagMib: 64,
       maxConnections: undefined,
       failoverProfile: 'balanced',
+      fenceCommand: undefined,
       maximumLagOnFailover: 1_048_576,
       backupProcesses: undefined,
       preloadLibraries: [],
@@ -87,6 +88,7 @@ describe('options', () => {
     }
   });
 
+  const COMMAND = 'a program and what it is given, on one line of at most 1000 characters';
   const refused: [string, string | number | boolean, string][] = [
     ['profile', 'staging', 'one of production, testing'],
     ['profile-limit-memory', 127, 'an integer from 128 to 9999999'],
@@ -99,6 +101,8 @@ describe('options', () => {
     ['failover-wait-clients', 0, 'an integer from 1 to 1000000'],
     ['readonly-maximum-lag', 0, 'an integer from 1 to 1048576'],
     ['failover-profile', '', 'one of fast, balanced, safe'],
+    ['fence-command', 'off\nreboot', COMMAND],
+    ['fence-command', '', COMMAND],
     ['experimental-max-connections', 24, 'an integer from 25 to 262143'],
     ['backup-process-max', 0, 'an integer from 1 to 999'],
     ['connection-authentication-timeout', 601, 'an integer from 1 to 600'],
@@ -265,6 +269,14 @@ describe('options on a machine', () => {
     ] as const) {
       assert.equal(refusal({ [option]: value }, { has }).option, option);
     }
+  });
+
+  test('a lost primary is fenced only where it could not acknowledge anything alone', () => {
+    const command = { 'fence-command': 'is-powered-off "$FENCE_UNIT"' };
+    assert.equal(valid(command).fenceCommand, command['fence-command']);
+    const { option, allowed } = refusal({ ...command, 'synchronous-mode-strict': false });
+    assert.equal(option, 'fence-command');
+    assert.equal(allowed, 'allowed with synchronous-mode-strict=true only');
   });
 
   test('a plugin that needs another is refused without it', () => {
