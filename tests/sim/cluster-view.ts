@@ -14,7 +14,7 @@ import {
   type Observed,
   unknown,
 } from '../../src/charm/model/world.ts';
-import { MACHINE, NAMED } from '../support/machine.ts';
+import { MACHINE, NAMED, optionsOf } from '../support/machine.ts';
 import type { SimEtcd } from './cluster-etcd.ts';
 import { type Bag, type SimUnit, STORAGES } from './cluster-unit.ts';
 import type { ClusterWorld } from './cluster-world.ts';
@@ -160,7 +160,7 @@ export function snapshotOf(
       dying: unit.life !== 'alive',
     },
     machine: MACHINE,
-    config: { profile: 'testing' },
+    options: optionsOf({ profile: 'testing' }),
     named: NAMED,
     peers: {
       relationId: 0,

@@ -25,6 +25,7 @@ import {
   type PeerView,
   unknown,
 } from '../../src/charm/model/world.ts';
+import { optionsOf } from './machine.ts';
 
 type Bag = Record<string, string>;
 export interface Client {
@@ -168,7 +169,7 @@ export class ClientWorld {
         egress: ['10.0.0.10/32'],
         dying: false,
       },
-      config: this.config,
+      options: optionsOf(this.config),
       peers: {
         app: from.peers,
         others: [1, 2].map((n) => ({

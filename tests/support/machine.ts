@@ -1,6 +1,8 @@
 /** The machine of units in memory: Debian 12 with all packages, and nothing that options name. */
 import { capabilitiesOf } from '../../src/charm/model/capabilities.ts';
-import type { Snapshot } from '../../src/charm/model/snapshot.ts';
+import { limitsOf, readOptions } from '../../src/charm/model/option-rules.ts';
+import type { ParsedOptions } from '../../src/charm/model/options.ts';
+import type { ConfigValues, Snapshot } from '../../src/charm/model/snapshot.ts';
 
 const VERSIONS = { patroni: '3.0.2', etcd: '3.4.23', pgbouncer: '1.18.0', pgbackrest: '2.45' };
 
@@ -25,6 +27,11 @@ export const NAMED: Snapshot['named'] = {
   extension: [],
   archive: {},
 };
+
+/** Options as a unit of MACHINE reads them. */
+export function optionsOf(config: ConfigValues, named = NAMED): ParsedOptions {
+  return readOptions(config, limitsOf(MACHINE, named));
+}
 
 /** An event that ends nothing. */
 export const EVENT: Snapshot['event'] = {

@@ -26,7 +26,7 @@ import {
   known,
   unknown,
 } from '../../src/charm/model/world.ts';
-import { EVENT, MACHINE, NAMED } from './machine.ts';
+import { EVENT, MACHINE, NAMED, optionsOf } from './machine.ts';
 
 type Bag = Record<string, string>;
 
@@ -169,7 +169,7 @@ export class UnitWorld {
         dying: this.dying,
       },
       machine: MACHINE,
-      config: this.config,
+      options: optionsOf(this.config, this.named),
       named: this.named,
       peers: {
         relationId: 0,

@@ -9,6 +9,7 @@ import type { Snapshot } from '../../src/charm/model/snapshot.ts';
 import type { Decision, Steps } from '../../src/charm/model/steps.ts';
 import { type DatabaseRole, known, type LocalView, unknown } from '../../src/charm/model/world.ts';
 import { renderPooler } from '../../src/charm/workload/pgbouncer.ts';
+import { optionsOf } from '../support/machine.ts';
 import { UnitWorld } from '../support/world.ts';
 
 const unit = new UnitWorld();
@@ -16,7 +17,7 @@ await unit.settle();
 const settled = unit.snapshot();
 const given = (config: Record<string, string>): Snapshot => ({
   ...settled,
-  config: { ...settled.config, ...config },
+  options: optionsOf({ ...unit.config, ...config }),
 });
 const role = (name: string, change: Partial<DatabaseRole> = {}): DatabaseRole => ({
   ...{ name, login: true, superuser: false, memberOf: [] },

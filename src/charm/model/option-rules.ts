@@ -13,6 +13,7 @@ import {
 } from './options.ts';
 import { sizesOf } from './parameters.ts';
 import { PLUGINS, pluginOption } from './plugins.ts';
+import type { MachineFacts, NamedThings } from './snapshot.ts';
 
 /** Above this share of memory PostgreSQL and the kernel's cache only displace each other. */
 const SHARED_BUFFERS_LIMIT = 0.4;
@@ -21,6 +22,16 @@ const TABLES_LIMIT = 0.1;
 /** PostgreSQL's estimates: LockMethodLockHash with its PROCLOCK, and a session's fixed part. */
 const LOCK_BYTES = 400;
 const SESSION_BYTES = 8192;
+
+/** What a unit's machine allows. */
+export function limitsOf(machine: MachineFacts, named: NamedThings): Limits {
+  return {
+    memoryBytes: machine.memoryBytes,
+    cpus: machine.cpus,
+    postgres: machine.packages.postgres?.major,
+    has: (what, name) => named[what].includes(name),
+  };
+}
 
 /** Options that are valid each by itself and together, or the first that is refused. */
 export function readOptions(raw: RawOptions, limits: Limits): ParsedOptions {

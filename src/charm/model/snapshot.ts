@@ -9,6 +9,7 @@ import type { Capabilities } from './capabilities.ts';
 import type { Certificates } from './certificates.ts';
 import type { OfferedCertificate } from './client-certificates.ts';
 import type { Layout } from './layout.ts';
+import type { ParsedOptions } from './options.ts';
 import type { AgentWorld, Observed } from './world.ts';
 
 export type Databag = Readonly<Record<string, string>>;
@@ -20,7 +21,8 @@ export interface Snapshot {
   readonly app: string;
   readonly unit: UnitFacts;
   readonly machine: MachineFacts;
-  readonly config: ConfigValues;
+  /** What `config-get` gives, as far as this machine can do it; or the first that is refused. */
+  readonly options: ParsedOptions;
   /** What options name, where the machine has it: time zones, locales, libraries. */
   readonly named: NamedThings;
   readonly peers: PeerFacts;

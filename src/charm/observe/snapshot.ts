@@ -7,6 +7,7 @@
 import type { HookContext } from '../../../lib/contract/context.ts';
 import type { ConfigValue, Hooks } from '../../../lib/hooks/hooks.ts';
 import { layoutOf } from '../model/layout.ts';
+import { limitsOf, readOptions } from '../model/option-rules.ts';
 import { memberOfUnit, type Relation, type Snapshot, type UnitFacts } from '../model/snapshot.ts';
 import { unknown } from '../model/world.ts';
 import { agentClient } from '../workload/agent.ts';
@@ -26,11 +27,11 @@ export async function observe(hooks: Hooks, context: HookContext): Promise<Snaps
     observeMachine(base),
     observeController(hooks, context),
   ]);
-  const { peers, storages, ...said } = controller;
+  const { config, peers, storages, ...said } = controller;
   const layout = layoutOf(base, storages, machine.packages.postgres?.major);
   const [named, directories, files, data, services, program, agent, certificates, relationSecrets] =
     await Promise.all([
-      observeNamed(said.config, machine.packages.postgres),
+      observeNamed(config, machine.packages.postgres),
       observeDirectories(layout),
       observeFiles(layout),
       observeData(layout),
@@ -52,6 +53,7 @@ export async function observe(hooks: Hooks, context: HookContext): Promise<Snaps
     storages,
     ...said,
     named,
+    options: readOptions(config, limitsOf(machine, named)),
     relationSecrets,
     certificate: observeCertificate(said.appSecret, said.unitSecret),
     certificates,

@@ -3,16 +3,10 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { options, validOptions } from '../../../src/charm/decide/options.ts';
 import type { ConfigValues, Snapshot } from '../../../src/charm/model/snapshot.ts';
-import { NAMED } from '../../support/machine.ts';
+import { optionsOf } from '../../support/machine.ts';
 
-function aWorld(change: { config?: ConfigValues }) {
-  return {
-    app: 'postgresql',
-    model: { name: 'main', uuid: '5f1a3c1e-0000-4000-8000-000000000001' },
-    machine: { cpus: 2, memoryBytes: 1024 ** 3, packages: {} },
-    named: NAMED,
-    config: change.config ?? {},
-  } as unknown as Snapshot;
+function aWorld(change: { config: ConfigValues }) {
+  return { options: optionsOf(change.config) } as Snapshot;
 }
 
 describe('options', () => {

@@ -8,6 +8,7 @@ import { EXTENSIONS, inOrder, PLUGINS, pluginOption } from '../../../src/charm/m
 import type { NamedThings, Snapshot } from '../../../src/charm/model/snapshot.ts';
 import type { Steps } from '../../../src/charm/model/steps.ts';
 import { known, unknown } from '../../../src/charm/model/world.ts';
+import { optionsOf } from '../../support/machine.ts';
 import { UnitWorld } from '../../support/world.ts';
 
 const settled = new UnitWorld();
@@ -35,12 +36,13 @@ function worldOf(given: Given): Snapshot {
   const database =
     recorded === undefined ? unknown('down') : known({ ...facts, extensions: recorded, preloaded });
   const library = ['pg_stat_statements', 'pgaudit', 'timescaledb'];
+  const named = { ...world.named, library, extension: EXTENSIONS, ...given.named };
   return {
     ...world,
-    config: { profile: 'testing', ...Object.fromEntries(options) },
+    options: optionsOf({ profile: 'testing', ...Object.fromEntries(options) }, named),
     unit: { ...world.unit, isLeader: given.leader ?? true },
     machine: { ...world.machine, root: given.root ?? true },
-    named: { ...world.named, library, extension: EXTENSIONS, ...given.named },
+    named,
     agent: known({ ...world.agent.value, database }),
   };
 }

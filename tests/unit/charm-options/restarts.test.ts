@@ -4,6 +4,7 @@ import { describe, test } from 'node:test';
 import { rollingRestart } from '../../../src/charm/decide/dynamic.ts';
 import type { Snapshot } from '../../../src/charm/model/snapshot.ts';
 import { type ClusterMember, known, type WorkView } from '../../../src/charm/model/world.ts';
+import { optionsOf } from '../../support/machine.ts';
 import { IDENTIFIER, joining } from '../../support/world.ts';
 
 const member = (number: number, pendingRestart: boolean): ClusterMember => ({
@@ -25,7 +26,7 @@ await settled.settle();
 
 /** The leader's view while the members of these numbers need a restart. */
 function pending(numbers: number[], work?: WorkView, config = {}): Snapshot {
-  const world = { ...settled.snapshot(), config: { profile: 'testing', ...config } };
+  const world = { ...settled.snapshot(), options: optionsOf({ profile: 'testing', ...config }) };
   assert.ok(world.agent.known && world.agent.value.cluster.known);
   const members = [0, 1].map((number) => member(number, numbers.includes(number)));
   const cluster = known({ ...world.agent.value.cluster.value, members });
