@@ -16,6 +16,7 @@ import { betterLeader } from './decide/etcd-leader.ts';
 import { coarse } from './decide/wake.ts';
 import { DirectoryKeeper } from './directory/keeper.ts';
 import { Facts, type Subject } from './facts.ts';
+import { keepFence } from './fence/keeper.ts';
 import type { Jobs, JobsContext } from './jobs-port.ts';
 import { leave } from './leave.ts';
 import type { Loop } from './loop.ts';
@@ -63,6 +64,7 @@ export class Agent {
   readonly #watches: Watches;
   readonly #pooler: PoolerKeeper;
   readonly #syncRecord: Loop;
+  readonly #fence: Loop;
   readonly #directory: DirectoryKeeper;
   readonly #waker: Waker;
   readonly #moments = new Moments();
@@ -88,6 +90,7 @@ export class Agent {
     this.#engine = this.#createEngine();
     this.#pooler = new PoolerKeeper(facts, clients, log);
     this.#syncRecord = keepSyncRecord(facts, clients, log);
+    this.#fence = keepFence(facts, clients, log);
     this.#watches = createWatches(facts, clients, log, {
       workChanged: () => this.#engine.loop.nudge(),
       poolerLeadsTo: () => this.#pooler.leadsTo,
@@ -132,6 +135,8 @@ export class Agent {
     this.#waker.stop();
     for (const server of Object.values(this.#servers)) server.stop();
     this.#jobs.close();
+    // Its command may take long, and is of no use any more.
+    void this.#fence.stop();
     await this.#engine.stop();
     await Promise.all([this.#syncRecord.stop(), this.#directory.loop.stop()]);
     await Promise.all([this.#watches.stop(), this.#pooler.stop()]);
@@ -172,6 +177,7 @@ export class Agent {
     this.#watches.start();
     this.#pooler.loop.start();
     this.#syncRecord.start();
+    this.#fence.start();
     this.#directory.configure(desired);
     this.#engine.loop.start();
     this.#traces.loop.start();
@@ -199,6 +205,7 @@ export class Agent {
       patroni.known && patroni.value.members.some(({ role }) => role === 'primary');
     if (hasPrimary) this.#lastCluster = patroni.value;
     if (['patroni', 'primary', 'pulse'].includes(subject)) this.#pooler.loop.nudge();
+    if (subject === 'pulse') this.#fence.nudge();
     if (subject === 'etcd' || subject === 'patroni') void this.#keepLeadershipAway();
     if (this.#settled) this.#waker.consider();
   }
@@ -256,6 +263,7 @@ export class Agent {
     });
     const peer = peerRoutes({
       view: () => this.#peerView(),
+      pulse: () => this.#facts.now.pulse,
       wake: () => this.#waker.demand(),
       readWork: () => this.#store.read(),
       runTask: (request, signal) => this.#runTask(request, signal),

@@ -4,12 +4,15 @@
  */
 import { OperatorError } from '../../../lib/std/errors.ts';
 import type { PeerView } from '../../charm/model/world.ts';
+import type { Pulse } from '../decide/holding.ts';
 import type { TaskRequest } from '../work/context.ts';
 import type { StoredWork } from '../work/record.ts';
 import { type Routes, textField, textsField } from './http.ts';
 
 export interface PeerService {
   view(): PeerView;
+  /** Of the server that the pooler leads to. */
+  pulse(): Pulse | undefined;
   wake(): void;
   readWork(): Promise<StoredWork | undefined>;
   runTask(request: TaskRequest, signal: AbortSignal): Promise<Record<string, string>>;
@@ -18,6 +21,10 @@ export interface PeerService {
 export function peerRoutes(service: PeerService): Routes {
   return {
     'GET /v1/peer': async () => service.view(),
+    'GET /v1/pulse': async () => {
+      const pulse = service.pulse();
+      return pulse?.state === 'beating' ? { hears: pulse.address } : {};
+    },
     'POST /v1/wake': async () => service.wake(),
     'POST /v1/task': async ({ body, signal }) => {
       const request: TaskRequest = {
