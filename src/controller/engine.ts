@@ -187,8 +187,9 @@ export class Engine {
   }
 
   /**
-   * Code 0 only when the unit's machine is certainly without power. The switch alone proves nothing:
-   * while powerOff is at work a server may still accept writes. An unknown unit may run somewhere.
+   * Code 0 only when the unit's machine is certainly without power. The switch alone proves
+   * nothing: while powerOff is at work a server may still accept writes. An unknown unit may run
+   * somewhere.
    */
   isPoweredOff(unit: string): ToolResult {
     const row = this.#store.get<{ id: string; kind: string; power: string }>(

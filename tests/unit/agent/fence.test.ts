@@ -200,7 +200,7 @@ describe('the fence', () => {
     assert.equal(await etcd.get(fenceKey('db')), undefined, 'the next one may ask');
   });
 
-  test('leaves everything without an option, with a sign of life, and without a proof', async () => {
+  test('leaves everything without an option, a proof, or with a sign of life', async () => {
     const refused = async () => {
       throw new OperatorError({ code: 'command-failed', message: 'cannot run /bin/sh: it is on' });
     };
