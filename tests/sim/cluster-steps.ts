@@ -106,6 +106,7 @@ const EFFECTS: Effects = {
     unit.etcdDirectory = false;
     unit.write(unit.layout.etcdConfig, undefined, world.now);
   },
+  'forget-founding': (_, hook) => forgetFounding(hook),
   'set-data-aside': (_, { world, unit }) => {
     if (unit.pg.whole) world.violation(`${unit.name} gives up its data`);
     unit.pg.debris = false;

@@ -327,6 +327,9 @@ export class UnitWorld {
       },
       'start-service': ({ name, once }) => this.#start(name, once === true),
       'keep-service': ({ name }) => this.#service(name, { wantedUp: true, once: false }),
+      'forget-founding': () => {
+        this.founding = false;
+      },
       'set-data-aside': () => {
         this.data = { ...this.data, systemIdentifier: undefined, debris: false };
       },

@@ -15,6 +15,7 @@ type ServiceSteps =
   | 'define-service'
   | 'start-supervisor'
   | 'start-service'
+  | 'forget-founding'
   | 'keep-service'
   | 'stop-service'
   | 'reload-service'
@@ -63,6 +64,15 @@ export const serviceSteps: Families<ServiceSteps> = {
         if (tools.world().services[name]?.once === true) await forgetFounding(tools.world());
         await services.once(name);
       }
+      return undefined;
+    },
+  },
+  'forget-founding': {
+    lane: 'service patroni',
+    priority: 50,
+    destructive: true,
+    async apply(_, { world }) {
+      await forgetFounding(world());
       return undefined;
     },
   },

@@ -49,6 +49,19 @@ export function unfinished(world: Snapshot): Decision | undefined {
   return waiting('founding-unknown', 'waiting for etcd to say whether the database was made');
 }
 
+/**
+ * Patroni waits for whoever has said that the database is being made, and that is itself: etcd's
+ * answer to its word came too late, Patroni said it again and was told that somebody already had.
+ * Nobody else is ever allowed to. A Patroni that is at work after all loses nothing by it: when the
+ * database is made it says so whatever is there.
+ */
+export function waitsForItself(world: Snapshot): boolean {
+  const cluster = probe(world, 'cluster');
+  if (!cluster.known || cluster.value.founding !== true || !founds(world)) return false;
+  const self = cluster.value.members.find(({ name }) => name === world.unit.member);
+  return world.services['patroni']?.once === true && self?.state === 'stopped';
+}
+
 function initialized(world: Snapshot): string | undefined {
   const cluster = probe(world, 'cluster');
   return cluster.known ? cluster.value.initialized : undefined;

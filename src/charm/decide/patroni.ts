@@ -18,7 +18,7 @@ import {
 import { accessRules, hbaLines, operatorEntries, peerNetworks } from './access.ts';
 import { archiver } from './backup.ts';
 import { fileStep } from './file.ts';
-import { founds, mayFound, mustAskFirst, unfinished } from './founding.ts';
+import { founds, mayFound, mustAskFirst, unfinished, waitsForItself } from './founding.ts';
 import { hasCertificate } from './identity.ts';
 import { directoryAccess } from './ldap.ts';
 import { validOptions } from './options.ts';
@@ -41,6 +41,7 @@ export const patroni: Decider = (world) => {
   if (service.running) {
     const inForce = text ?? written ?? '';
     if (isStuckClone(world)) return [...write, giveUpClone];
+    if (waitsForItself(world)) return [...write, beginAgain];
     const renewed = [...keep(world, service), ...followEtcd(world, service)];
     const restarts = renewed.some(
       (each) => each.type === 'step' && each.kind === 'restart-service',
@@ -50,6 +51,7 @@ export const patroni: Decider = (world) => {
   return [...write, ...publishHosts(world, service), ...start(world, service.wantedUp)];
 };
 
+const beginAgain = step('forget-founding', {}, 'Patroni waits for itself to make the database');
 const giveUpClone = step('stop-service', { name: 'patroni' }, 'its clone was cut short');
 
 /**

@@ -58,6 +58,8 @@ export interface Steps {
   'start-supervisor': Record<string, never>;
   /** `once`: it is not started again when it ends, also not after a restart of the machine. */
   'start-service': { name: ServiceName; once?: boolean };
+  /** Takes back Patroni's word in etcd that it makes the first database. */
+  'forget-founding': Record<string, never>;
   /** What runs once only shall run on. */
   'keep-service': { name: ServiceName };
   'stop-service': { name: ServiceName };

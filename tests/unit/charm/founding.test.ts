@@ -15,6 +15,21 @@ const kinds = (world: Snapshot) =>
     .flatMap((each) => (each.type === 'step' ? [each.kind] : []))
     .filter(isMeant);
 
+/** This unit's member, which has no database. */
+function without(state: string): ClusterMember {
+  return {
+    name: 'postgresql-0',
+    address: '10.0.0.10',
+    role: 'replica',
+    state,
+    timeline: undefined,
+    lagBytes: undefined,
+    streaming: false,
+    pendingRestart: false,
+    tags: {},
+  };
+}
+
 /** The founder's unit after its machine came back: Patroni was started for one run, and is down. */
 async function cutShort(): Promise<UnitWorld> {
   const world = new UnitWorld();
@@ -63,6 +78,25 @@ describe('the first database', () => {
     world.data = { systemIdentifier: undefined, debris: false, etcdMember: true };
     assert.equal((await world.hook()).kinds.find(isMeant), 'start-service');
     assert.equal(world.founding, false);
+  });
+
+  test('is begun again where Patroni waits for itself, and nowhere else', async () => {
+    const world = await cutShort();
+    const service = world.services['patroni'];
+    assert.ok(service);
+    world.services['patroni'] = { ...service, running: true };
+    const stopped = (state: string, empty = true): Snapshot => {
+      world.data = { systemIdentifier: undefined, debris: !empty, etcdMember: true };
+      const seen = world.snapshot();
+      assert.ok(seen.agent.known && seen.agent.value.cluster.known);
+      const cluster = known({ ...seen.agent.value.cluster.value, members: [without(state)] });
+      return { ...seen, agent: known({ ...seen.agent.value, cluster }) };
+    };
+    assert.deepEqual(kinds(stopped('stopped')), ['forget-founding']);
+    assert.ok(!kinds(stopped('initializing new cluster')).includes('forget-founding'));
+    assert.ok(!kinds(stopped('stopped', false)).includes('forget-founding'));
+    world.founding = false;
+    assert.ok(!kinds(stopped('stopped')).includes('forget-founding'));
   });
 
   test('is left as it is while etcd does not say what became of it', async () => {
@@ -138,21 +172,10 @@ describe('the first database', () => {
 describe('a clone that was cut short under a Patroni that came back', () => {
   async function clone(state: string): Promise<string[]> {
     const world = joining();
-    const self: ClusterMember = {
-      name: 'postgresql-0',
-      address: '10.0.0.10',
-      role: 'replica',
-      state,
-      timeline: undefined,
-      lagBytes: undefined,
-      streaming: false,
-      pendingRestart: false,
-      tags: {},
-    };
     world.elsewhere = { initialized: IDENTIFIER, members: [] };
     world.committed.app['system-identifier'] = IDENTIFIER;
     await world.settle();
-    world.elsewhere.members.push(self);
+    world.elsewhere.members.push(without(state));
     world.data = { systemIdentifier: undefined, debris: true, etcdMember: false };
     return (await world.hook()).kinds;
   }
