@@ -9,7 +9,7 @@ import { messageOf, OperatorError } from '../../lib/std/errors.ts';
 import type { Log } from '../../lib/std/log.ts';
 import type { Desired } from '../charm/model/desired.ts';
 import { type AgentWorld, type ClusterView, known, type PeerView } from '../charm/model/world.ts';
-import type { LeaveReport } from '../charm/workload/ports.ts';
+import type { LeaveReport, LeaveRequest } from '../charm/workload/ports.ts';
 import { AGENT_PORT, Clients } from './clients.ts';
 import { withReplication } from './decide/cluster.ts';
 import { betterLeader } from './decide/etcd-leader.ts';
@@ -256,7 +256,7 @@ export class Agent {
       world: () => this.world(),
       apply: (generation, timeoutMs) => this.#apply(generation, timeoutMs),
       wakeAfter: (ms) => this.#waker.after(ms),
-      leave: (timeoutMs) => this.#leave(timeoutMs),
+      leave: (request) => this.#leave(request),
       startWork: (kind, params) => this.#engine.start(kind, params),
       followWork: (id, onLine, signal) => followWork(this.#store, id, onLine, signal),
       jobs: () => this.#jobs,
@@ -320,7 +320,7 @@ export class Agent {
     return (await poll(reached, { timeoutMs, everyMs: 25 })) ?? this.#pooler.written;
   }
 
-  async #leave(timeoutMs: number): Promise<LeaveReport> {
+  async #leave(request: LeaveRequest): Promise<LeaveReport> {
     const { unit } = this.#clients.desired;
     return leave(
       {
@@ -328,9 +328,9 @@ export class Agent {
         others: this.#others().length,
         observe: () => this.#observe(),
         wakePeers: () => this.#wakePeers(),
-        handOver: () => this.#handOver(timeoutMs),
+        handOver: () => this.#handOver(request.timeoutMs),
       },
-      timeoutMs,
+      request,
     );
   }
 

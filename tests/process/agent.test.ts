@@ -159,7 +159,9 @@ describe('agent', () => {
 
   test('a unit that leaves hands the primary role over', async () => {
     const before = await harness.primary();
-    const report = await harness.agent(before).leave(before === 0 ? 5000 : 30_000);
+    const report = await harness
+      .agent(before)
+      .leave({ timeoutMs: before === 0 ? 5000 : 30_000, heirs: [] });
     assert.notEqual(await harness.primary(), before, JSON.stringify(report));
     // The only voter sits on the first unit, and no charm is here to move it.
     assert.equal(report.complete, before !== 0);

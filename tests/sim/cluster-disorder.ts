@@ -83,7 +83,7 @@ export class Disorder {
 
   #power(): void {
     const unit = this.#pick((each) => each.life !== 'gone' && !this.world.busy.has(each));
-    if (unit === undefined) return;
+    if (unit === undefined || (unit.powered && this.#isAwaited(unit))) return;
     if (unit.powered) unit.powerOff();
     else unit.powered = true;
     this.world.note(`${unit.name} is powered ${unit.powered ? 'on' : 'off'}`);
@@ -129,7 +129,7 @@ export class Disorder {
     if (!unit.powered && world.chance(0.5)) this.#forget(unit);
   }
 
-  /** The others have everything that this unit has. */
+  /** The others have everything that this unit has, or it can still give it to them. */
   #isSpare(unit: SimUnit): boolean {
     const { world } = this;
     const others = world.units.filter((each) => each !== unit && each.life === 'alive');
@@ -139,7 +139,19 @@ export class Disorder {
     const { sync } = etcd.dcs;
     const holds = ({ pg, member }: SimUnit) =>
       pg.whole && (sync.length === 0 || sync.includes(member));
-    return world.app['system-identifier'] !== undefined && others.some(holds);
+    if (world.app['system-identifier'] === undefined) return false;
+    return others.some(holds) || this.#givesBeforeItLeaves(unit, others);
+  }
+
+  /** The only data are on a unit that leaves and waits until this one has cloned them. */
+  #isAwaited({ life }: SimUnit): boolean {
+    const holders = this.world.units.filter((each) => each.life !== 'gone' && each.pg.whole);
+    return life === 'alive' && holders.length > 0 && holders.every((each) => each.life === 'dying');
+  }
+
+  /** It is the primary, and somebody is there to clone from it. */
+  #givesBeforeItLeaves(unit: SimUnit, others: readonly SimUnit[]): boolean {
+    return unit.isWritable && unit.runs('patroni') && others.some((each) => each.runs('patroni'));
   }
 
   #pick(isMeant: (unit: SimUnit) => boolean): SimUnit | undefined {

@@ -5,11 +5,13 @@
 import type { StepTable } from '../../lib/charm/reconcile.ts';
 import { digestOf } from '../../lib/std/digest.ts';
 import { OperatorError } from '../../lib/std/errors.ts';
+import { leaveBy, type Open, openOf, waitsForClone } from '../../src/agent/decide/leaving.ts';
 import { postgresql } from '../../src/charm/charm.ts';
 import { etcdFacts, etcdMembers, IDENTITY } from '../../src/charm/model/etcd-facts.ts';
 import { isTree, type Tree } from '../../src/charm/model/merge.ts';
 import type { Snapshot } from '../../src/charm/model/snapshot.ts';
 import type { ServiceName, Steps } from '../../src/charm/model/steps.ts';
+import type { LeaveRequest } from '../../src/charm/workload/ports.ts';
 import { SimEtcd, type SimMember } from './cluster-etcd.ts';
 import type { SimUnit } from './cluster-unit.ts';
 import type { Pending } from './cluster-view.ts';
@@ -83,7 +85,7 @@ const EFFECTS: Effects = {
     unit.noted = [...hosts];
   },
   'apply-desired': (_, { world, unit }) => world.look(unit),
-  'leave-cluster': ({ timeoutMs }, { world, unit }) => leave(world, unit, timeoutMs),
+  'leave-cluster': (request, { world, unit }) => leave(world, unit, request),
   'remove-workload': (_, { world, unit }) => {
     if (unit.life !== 'dying') world.violation(`${unit.name} removes its workload`);
     if (unit.pg.alive) stopPatroni(world, unit);
@@ -198,12 +200,20 @@ function removeVoter(hook: Hook, id: string): void {
 }
 
 /** The agent's work while the first hook of a leaving unit waits for it; see agent/leave.ts. */
-async function leave(world: ClusterWorld, unit: SimUnit, timeoutMs: number): Promise<void> {
-  const deadline = world.now + timeoutMs;
+async function leave(world: ClusterWorld, unit: SimUnit, request: LeaveRequest): Promise<void> {
+  const { timeoutMs, heirs } = request;
+  const startedAt = world.now;
+  let since = startedAt;
+  const look = (): Open | undefined => {
+    world.look(unit);
+    return unit.view && openOf(unit.view.world, unit.member, heirs);
+  };
   for (;;) {
-    world.handOver(unit);
-    const isMember = unit.etcd?.cluster.members.some(({ id }) => id === unit.etcd?.memberId);
-    if ((!isMember && !unit.isWritable) || world.now >= deadline) return;
+    if (look()?.copy === false) world.handOver(unit);
+    const open = look();
+    if (open === undefined || !(open.primary || open.voter || open.copy)) return;
+    if (waitsForClone(open)) since = world.now;
+    if (world.now >= leaveBy(open, { startedAt, since, timeoutMs })) return;
     for (const other of world.units) {
       if (other === unit || !other.runs('agent') || other.life !== 'alive') continue;
       for (const from of world.units) world.hear(other, from);

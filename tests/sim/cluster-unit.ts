@@ -88,6 +88,8 @@ export class SimUnit {
   hostsAt = 0;
   patroniWrittenAt = 0;
   view: { world: AgentWorld; at: number } | undefined;
+  /** Client URLs of etcd's members when its agent saw them last. */
+  seenVoters: string[] = [];
   generation = 0;
   readonly answeredAt = new Map<string, number>();
   /** Of the last event that found nothing to do. */

@@ -4,6 +4,7 @@
  */
 import { NO_CERTIFICATES } from '../../src/charm/model/certificates.ts';
 import type { Desired } from '../../src/charm/model/desired.ts';
+import { clientOf } from '../../src/charm/model/etcd-facts.ts';
 import type { Snapshot } from '../../src/charm/model/snapshot.ts';
 import {
   type AgentWorld,
@@ -72,8 +73,10 @@ export function look(world: ClusterWorld, unit: SimUnit): void {
 
 /** Any voter that runs tells who the members are, also without a majority. */
 function etcdView(world: ClusterWorld, unit: SimUnit, { etcd }: Desired): Observed<EtcdView> {
-  const cluster = world.etcdAt(etcd.endpoints);
+  // Where members were last seen is more than what a unit whose hooks do not run is told.
+  const cluster = world.etcdAt(etcd.endpoints) ?? world.etcdAt(unit.seenVoters);
   if (cluster === undefined) return unknown('no voter answers');
+  unit.seenVoters = cluster.members.map(({ peerUrl }) => clientOf(peerUrl));
   const hasLeader = world.hasMajority(cluster);
   const members = cluster.members.map((member) => {
     const healthy = hasLeader && world.isAlive(cluster, member);

@@ -187,10 +187,39 @@ describe('a unit that leaves', () => {
     assert.equal(world.services['etcd']?.wantedUp, true);
     world.event = { stopping: true };
     const { plan } = await world.hook('stop');
-    assert.match(plan[0] ?? '', /leave-cluster.*30000/);
+    assert.match(plan[0] ?? '', /leave-cluster.*90000/);
     assert.equal(world.services['etcd']?.wantedUp, false);
     world.supervised = false;
     assert.deepEqual((await world.hook('stop')).kinds, []);
+  });
+
+  test('with the only data waits for the units that stay to clone them', async () => {
+    const { world } = await leavingWith({});
+    const { plan, kinds, status } = await world.hook('data-storage-detaching');
+    assert.match(plan[0] ?? '', /leave-cluster.*"heirs":\["postgresql-1"\]/);
+    assert.match(status?.message ?? '', /only copy of the data/);
+    assert.equal(kinds.filter((kind) => kind === 'leave-cluster').length, 1);
+    // What has stopped serves no clone: the last event waits for the voter alone.
+    world.event = { stopping: true };
+    assert.match((await world.hook('stop')).plan[0] ?? '', /leave-cluster.*"heirs":\[\]/);
+  });
+
+  test('waits for no clone where a unit that stays has said that it holds the data', async () => {
+    const { world } = await leavingWith({ 'system-identifier': IDENTIFIER });
+    const { plan, status } = await world.hook('data-storage-detaching');
+    assert.match(plan[0] ?? '', /leave-cluster.*"heirs":\[\]/);
+    assert.equal(status?.message, 'leaving the cluster');
+  });
+
+  test('that founded just before its power went serves what it has made', async () => {
+    const { world } = await leavingWith({});
+    const patroni = absent(world, 'patroni');
+    world.services['patroni'] = { ...patroni, running: false, wantedUp: false, once: true };
+    world.supervised = false;
+    const { kinds } = await world.hook('data-storage-detaching');
+    assert.deepEqual(kinds.slice(0, 3), ['start-supervisor', 'start-service', 'leave-cluster']);
+    assert.equal(world.services['patroni']?.wantedUp, false);
+    assert.deepEqual((await world.hook('data-storage-detaching')).kinds, []);
   });
 
   test('the last one hands nothing over', async () => {
@@ -203,6 +232,15 @@ describe('a unit that leaves', () => {
     assert.equal(world.services['etcd']?.wantedUp, false);
   });
 });
+
+/** A primary that leaves, and the databag of the one unit that stays. */
+async function leavingWith(data: Record<string, string>) {
+  const world = await primary();
+  world.dying = true;
+  world.planned = ['postgresql/1'];
+  world.others = [{ name: 'postgresql/1', data: { ip: '10.0.0.11', ...data }, dying: false }];
+  return { world };
+}
 
 function absent(world: UnitWorld, name: string) {
   const service = world.services[name];

@@ -112,6 +112,13 @@ export function textsField(body: Record<string, unknown>, name: string): Record<
   throw invalid(`${name} must hold texts only`);
 }
 
+/** Empty where it is missing: whoever asks may be older than this. */
+export function textListField(body: Record<string, unknown>, name: string): string[] {
+  const value = body[name] ?? [];
+  if (Array.isArray(value) && value.every((each) => typeof each === 'string')) return value;
+  throw invalid(`${name} must be a list of texts`);
+}
+
 function json(response: ServerResponse, status: number, value: unknown): void {
   const text = JSON.stringify(value);
   const length = Buffer.byteLength(text);

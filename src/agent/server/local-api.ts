@@ -1,15 +1,15 @@
 /** What the unit's own hooks may ask, on the unix socket that only root (or the one user) opens. */
 import type { AgentWorld } from '../../charm/model/world.ts';
-import type { Ending, LeaveReport } from '../../charm/workload/ports.ts';
+import type { Ending, LeaveReport, LeaveRequest } from '../../charm/workload/ports.ts';
 import type { Jobs } from '../jobs-port.ts';
-import { numberField, type Routes, textField, textsField } from './http.ts';
+import { numberField, type Routes, textField, textListField, textsField } from './http.ts';
 
 export interface LocalService {
   world(): AgentWorld;
   /** @returns the generation reached when it was reached, or when the time was over */
   apply(generation: number, timeoutMs: number): Promise<number>;
   wakeAfter(ms: number): void;
-  leave(timeoutMs: number): Promise<LeaveReport>;
+  leave(request: LeaveRequest): Promise<LeaveReport>;
   startWork(kind: string, params: Record<string, string>): Promise<string>;
   followWork(id: string, onLine: (line: string) => void, signal: AbortSignal): Promise<Ending>;
   jobs(): Jobs;
@@ -25,7 +25,11 @@ export function localRoutes(service: LocalService): Routes {
       ),
     }),
     'POST /v1/wake-after': async ({ body }) => service.wakeAfter(numberField(body, 'ms')),
-    'POST /v1/leave': ({ body }) => service.leave(numberField(body, 'timeoutMs')),
+    'POST /v1/leave': ({ body }) =>
+      service.leave({
+        timeoutMs: numberField(body, 'timeoutMs'),
+        heirs: textListField(body, 'heirs'),
+      }),
     'POST /v1/work': async ({ body }) => ({
       id: await service.startWork(textField(body, 'kind'), textsField(body, 'params')),
     }),

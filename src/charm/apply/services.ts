@@ -4,7 +4,7 @@ import { poll } from '../../../lib/std/clock.ts';
 import { digestOf } from '../../../lib/std/digest.ts';
 import { OperatorError } from '../../../lib/std/errors.ts';
 import { readIfExists } from '../../../lib/std/files.ts';
-import type { Snapshot } from '../model/snapshot.ts';
+import { type Snapshot, unitOfMember } from '../model/snapshot.ts';
 import { agentClient } from '../workload/agent.ts';
 import { learntFile, loadedFile, pidFile, unitServices } from '../workload/services.ts';
 import { withEtcd } from './etcd.ts';
@@ -139,12 +139,15 @@ export const serviceSteps: Families<ServiceSteps> = {
   'leave-cluster': {
     lane: 'departure',
     priority: 35,
-    async apply({ timeoutMs }, { hooks, world }) {
+    async apply(request, { hooks, world }) {
       const agent = agentClient(world().layout.agentSocket);
       // Its supervisor may only just have been started.
       const answers = async () => ((await agent.world()).known ? true : undefined);
       await poll(answers, { timeoutMs: AGENT_START_MS });
-      const report = await agent.leave(timeoutMs);
+      const { heirs } = request;
+      // A clone may take long: not for the end of the event, which says what came of it.
+      if (heirs.length > 0) await hooks.statusSet('maintenance', waitsForHeirs(heirs));
+      const report = await agent.leave(request);
       for (const line of report.lines) await hooks.log('INFO', line);
       return undefined;
     },
@@ -161,6 +164,11 @@ export const serviceSteps: Families<ServiceSteps> = {
     },
   },
 };
+
+function waitsForHeirs(heirs: readonly string[]): string {
+  const units = heirs.map(unitOfMember).join(' or ');
+  return `leaving: only this unit has the data, waiting until ${units} has cloned it`;
+}
 
 /**
  * Takes back Patroni's word that it makes the first database, which a run that was cut short has

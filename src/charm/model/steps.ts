@@ -70,8 +70,11 @@ export interface Steps {
   'restart-service': { name: ServiceName; signal: 'SIGTERM' | 'SIGKILL' };
   /** Tells the agent that a new desired.json lies there. */
   'apply-desired': { generation: number };
-  /** Hands over what this unit holds, while the others still listen; ends within `timeoutMs`. */
-  'leave-cluster': { timeoutMs: number };
+  /**
+   * Hands over what this unit holds, while the others still listen; ends within `timeoutMs`, or
+   * with a clone that depends on it. `heirs`: members that stay, when none of them has the data.
+   */
+  'leave-cluster': { timeoutMs: number; heirs: string[] };
   'remove-workload': Record<string, never>;
   /** undefined deletes a key. */
   'peer-set': { scope: 'unit' | 'app'; data: Record<string, string | undefined> };

@@ -7,6 +7,9 @@ import { type AgentWorld, type Observed, unknown } from '../model/world.ts';
 import { createHttp, type HttpRequest } from './http.ts';
 import type { AgentPort, Ending, LeaveReport } from './ports.ts';
 
+/** Behind the agent's own limit (agent/decide/leaving.ts). */
+const LEAVE_MS = 25 * 3600_000;
+
 interface Refusal {
   error: { code: string; message: string; hint?: string };
 }
@@ -38,7 +41,8 @@ export function agentClient(socketPath: string): AgentPort {
     async wakeAfter(ms) {
       await call('POST', '/v1/wake-after', { ms });
     },
-    leave: (timeoutMs) => call<LeaveReport>('POST', '/v1/leave', { timeoutMs }, timeoutMs + 5000),
+    // The agent keeps the time: a clone may take long.
+    leave: (request) => call<LeaveReport>('POST', '/v1/leave', request, LEAVE_MS),
     async startWork(kind, params) {
       return (await call<{ id: string }>('POST', '/v1/work', { kind, params }, 30_000)).id;
     },

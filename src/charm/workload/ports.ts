@@ -174,13 +174,20 @@ export interface AgentPort {
   /** Wakes the charm once after this time, or earlier when something changes. */
   wakeAfter(ms: number): Promise<void>;
   /** Hands everything over that others need. @returns what was achieved, one line each */
-  leave(timeoutMs: number): Promise<LeaveReport>;
+  leave(request: LeaveRequest): Promise<LeaveReport>;
   /** @returns the id of the work's record */
   startWork(kind: string, params: Record<string, string>): Promise<string>;
   followWork(id: string, onLine: (line: string) => void): Promise<Ending>;
   startJob(kind: string, params: Record<string, string>): Promise<string>;
   followJob(id: string, onLine: (line: string) => void): Promise<Ending>;
   cancelJob(id: string): Promise<void>;
+}
+
+export interface LeaveRequest {
+  /** For all that is not a clone under way, which takes as long as it takes. */
+  timeoutMs: number;
+  /** Members that stay, when none of them has the data; empty when one has. */
+  heirs: string[];
 }
 
 export interface LeaveReport {
