@@ -13,6 +13,12 @@ import type { Families, Tools } from './tools.ts';
 /** PostgreSQL's SQLSTATE for what others depend on. */
 const IN_USE = '2BP01';
 
+/** Its functions are nobody's at first; who may administer databases may act as others. */
+const SET_USER_RIGHTS = ddl`
+  REVOKE EXECUTE ON FUNCTION reset_user(), reset_user(text) FROM PUBLIC;
+  GRANT EXECUTE ON FUNCTION set_user(text), set_user(text, text), set_user_u(text),
+    reset_user(), reset_user(text) TO charmed_dba`;
+
 export const pluginSteps: Families<'set-extensions'> = {
   'set-extensions': {
     lane: ({ database }) => `extensions of ${database}`,
@@ -27,6 +33,7 @@ async function setExtensions(wish: Steps['set-extensions'], tools: Tools): Promi
   try {
     for (const name of wish.create) {
       await run(sql, ddl`CREATE EXTENSION IF NOT EXISTS ${identifier(name)}`);
+      if (name === 'set_user') await run(sql, SET_USER_RIGHTS);
     }
     let present = [...new Set([...wish.recorded, ...wish.create])];
     if (wish.create.length > 0) await record(sql, wish.database, present);

@@ -169,6 +169,7 @@ function localParameters({ machine }: Snapshot, input: PatroniInput): Tree {
     ...Object.fromEntries(given),
     shared_preload_libraries: input.preload.join(','),
     ...(input.preload.includes('pgaudit') ? AUDIT : {}),
+    ...(input.preload.includes('set_user') ? SET_USER : {}),
   };
 }
 
@@ -178,6 +179,9 @@ const AUDIT = {
   'pgaudit.log_client': 'off',
   'pgaudit.log_parameter': 'off',
 };
+
+/** Who may become a superuser by set_user_u(); the extension's own answer is everybody. */
+const SET_USER = { 'set_user.superuser_allowlist': '+charmed_dba' };
 
 /** Without this section Patroni never makes a database, whatever etcd has lost. */
 function bootstrap(world: Snapshot, options: Options, waldir: string) {

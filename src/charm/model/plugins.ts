@@ -41,6 +41,7 @@ const SPECIAL: Readonly<Record<string, Wish>> = {
   'postgis-topology': { package: POSTGIS, needs: ['postgis'] },
   prefix: { package: 'postgresql-%-prefix' },
   rdkit: { package: 'postgresql-%-rdkit' },
+  'set-user': { package: 'postgresql-%-set-user', preload: 'set_user' },
   spi: { extensions: ['refint', 'autoinc', 'insert_username', 'moddatetime'] },
   'tds-fdw': { package: 'postgresql-%-tds-fdw' },
   timescaledb: { package: 'postgresql-%-timescaledb', preload: 'timescaledb' },

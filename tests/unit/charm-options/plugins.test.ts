@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { validOptions } from '../../../src/charm/decide/options.ts';
+import { wantedConfig } from '../../../src/charm/decide/patroni.ts';
 import { plugins, preloadLibraries } from '../../../src/charm/decide/plugins.ts';
 import { EXTENSIONS, inOrder, PLUGINS, pluginOption } from '../../../src/charm/model/plugins.ts';
 import type { NamedThings, Snapshot } from '../../../src/charm/model/snapshot.ts';
@@ -165,10 +166,24 @@ describe('libraries', () => {
   });
 });
 
+test('set_user lets members of charmed_dba become a superuser, and nobody else', () => {
+  const named = { library: ['pg_stat_statements', 'set_user'] };
+  const parametersOf = (given: Given) => {
+    const text = wantedConfig(worldOf({ ...given, named }));
+    assert.ok(text !== undefined);
+    return JSON.parse(text).postgresql.parameters;
+  };
+  assert.partialDeepStrictEqual(parametersOf({ enabled: ['set-user'] }), {
+    shared_preload_libraries: 'pg_stat_statements,set_user',
+    'set_user.superuser_allowlist': '+charmed_dba',
+  });
+  assert.equal('set_user.superuser_allowlist' in parametersOf({}), false);
+});
+
 test('what a plugin needs comes before it, and is a plugin', () => {
   const order = inOrder(Object.keys(PLUGINS));
   for (const [name, { needs }] of Object.entries(PLUGINS)) {
     for (const need of needs) assert.ok(order.indexOf(need) < order.indexOf(name), name);
   }
-  assert.equal(Object.keys(PLUGINS).length, 53);
+  assert.equal(Object.keys(PLUGINS).length, 54);
 });
