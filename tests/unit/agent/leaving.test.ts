@@ -11,7 +11,7 @@ const AT = { startedAt: 1_000_000, since: 1_030_000, timeoutMs: 90_000 };
 
 function seen(state: string) {
   const members = [aMember('a', { role: 'primary' }), aMember('b', { state })];
-  return aWorld({ cluster: known(clusterOf(members)), etcd: known({ members: [] }) });
+  return aWorld({ cluster: known(clusterOf(members)), etcd: known({ members: [], leader: 'b' }) });
 }
 
 describe('what is open', () => {
