@@ -1,51 +1,86 @@
 /**
- * Whether a unit can hold the restored database beside the data of now, which stay until the
- * restore is proven. Says it with the numbers. Pure: who measures is work/restore-tasks.ts.
+ * Whether the units can hold the restored database: one restores it beside the data of now, which
+ * stay until the restore is proven; the others give up theirs and clone it. Says it with the
+ * numbers. Pure: who measures is work/restore-room.ts.
  */
 import { OperatorError } from '../../../lib/std/errors.ts';
 
-/** One filesystem that a restore writes to. Bytes that an ordinary user may still take. */
+/** One filesystem that a restore writes to. */
 export interface Room {
   storage: 'data' | 'logs';
   path: string;
+  /** Bytes that an ordinary user may still take. */
   freeBytes: number;
+  /** What the unit's present data take there; left out: not measured. */
+  heldBytes?: number;
+}
+
+export interface UnitRoom {
+  unit: string;
+  part: 'restores' | 'clones';
+  /** One entry per filesystem: WAL that shares the data's is not measured twice. */
+  rooms: readonly Room[];
 }
 
 /** What recovery writes beside what the backup holds: its WAL comes segment by segment. */
 const HEADROOM_BYTES = 256 * 1024 * 1024;
 
+/** A filesystem of a unit with what is asked of it. */
+interface Shortage extends Room {
+  unit: string;
+  part: UnitRoom['part'];
+  neededBytes: number;
+  availableBytes: number;
+}
+
 /**
  * @param databaseBytes size of the restored database, as the backup names it
- * @param rooms one entry per filesystem: WAL that shares the data's is not measured twice
- * @returns OperatorError `disk-too-small`, or undefined when there is room
+ * @returns OperatorError `disk-too-small`, or undefined when there is room everywhere
  */
 export function roomRefusal(
-  unit: string,
   databaseBytes: number,
-  rooms: readonly Room[],
+  units: readonly UnitRoom[],
 ): OperatorError | undefined {
-  const lacking = rooms.filter((room) => room.freeBytes < neededBytes(room, databaseBytes));
+  const lacking = units.map((unit) => shortages(unit, databaseBytes)).filter((each) => each[0]);
   if (lacking.length === 0) return undefined;
-  const facts = lacking.map((room) => {
-    const needed = neededBytes(room, databaseBytes);
-    return (
-      `storage ${room.storage} needs ${readableBytes(needed)} beside the data of now, ` +
-      `and ${readableBytes(room.freeBytes)} are free`
-    );
-  });
-  const ways = lacking.map((room) => {
-    const missing = neededBytes(room, databaseBytes) - room.freeBytes;
-    return `free ${readableBytes(missing)} more below ${room.path}`;
+  const ways = lacking.flat().map(({ unit, part, path, ...bytes }) => {
+    const missing = readableBytes(bytes.neededBytes - bytes.availableBytes);
+    return `free ${missing} more below ${path}${part === 'clones' ? ` of ${unit}` : ''}`;
   });
   return new OperatorError({
     code: 'disk-too-small',
-    message: `cannot restore on ${unit}: ${facts.join('; ')}`,
+    message: lacking.map(explained).join('; '),
     hint: `${ways.join(', and ')}, or enlarge its filesystem; then ask again`,
   });
 }
 
+function shortages({ unit, part, rooms }: UnitRoom, databaseBytes: number): Shortage[] {
+  return rooms
+    .map((room) => ({
+      ...{ ...room, unit, part },
+      neededBytes: neededBytes(room, databaseBytes),
+      // Who clones has removed its own data by then.
+      availableBytes: room.freeBytes + (part === 'clones' ? (room.heldBytes ?? 0) : 0),
+    }))
+    .filter((room) => room.availableBytes < room.neededBytes);
+}
+
+/** Of one unit. */
+function explained(lacking: readonly Shortage[]): string {
+  const facts = lacking.map(({ part, storage, ...bytes }) => {
+    const needed = `storage ${storage} needs ${readableBytes(bytes.neededBytes)}`;
+    const available = readableBytes(bytes.availableBytes);
+    return part === 'restores'
+      ? `${needed} beside the data of now, and ${available} are free`
+      : `${needed}, and ${available} are free without the data of now`;
+  });
+  const [first] = lacking;
+  const what = first?.part === 'restores' ? 'restore' : 'clone the restored database';
+  return `cannot ${what} on ${first?.unit}: ${facts.join('; ')}`;
+}
+
 /** A backup is fetched with the WAL it needs into the data; later WAL goes where WAL lies. */
-function neededBytes({ storage }: Room, databaseBytes: number): number {
+export function neededBytes({ storage }: Pick<Room, 'storage'>, databaseBytes: number): number {
   return storage === 'data' ? databaseBytes + HEADROOM_BYTES : HEADROOM_BYTES;
 }
 

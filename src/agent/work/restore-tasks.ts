@@ -2,16 +2,16 @@
  * The parts of a restore that happen on one unit: its room, its services, its data. Each finds its
  * effect there and does nothing then. What is destroyed and when is decided by restore.ts.
  */
-import { rm, stat, statfs } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { runitServices, type Services } from '../../../lib/machine/services.ts';
 import { OperatorError } from '../../../lib/std/errors.ts';
 import type { Desired } from '../../charm/model/desired.ts';
 import { decideLeftovers, type LeftoverMove } from '../decide/restore-leftovers.ts';
-import type { Room } from '../decide/restore-room.ts';
 import { discard, endServerOn, putBack, tagsAside, walOf } from '../jobs/old-data.ts';
 import type { Jobs } from '../jobs-port.ts';
 import type { SettledPlace, Task } from './kind.ts';
 import type { WorkRecord } from './record.ts';
+import { measureRooms } from './restore-room.ts';
 
 const STOP_MS = 120_000;
 const SERVICE = 'patroni';
@@ -19,7 +19,10 @@ const SERVICE = 'patroni';
 export function restoreTasks(jobs: () => Jobs): Record<string, Task> {
   return {
     ready: async () => ({}),
-    room: async ({ desired }) => ({ rooms: JSON.stringify(await measure(desired)) }),
+    async room({ desired: { paths } }, { clones }) {
+      const databaseBytes = clones === undefined ? undefined : Number(clones);
+      return { rooms: JSON.stringify(await measureRooms(paths.dataDir, databaseBytes)) };
+    },
     async stop({ desired }) {
       await stop(desired);
       return {};
@@ -109,21 +112,6 @@ async function stop(desired: Desired): Promise<void> {
 function servicesOf({ paths, unit }: Desired): Services {
   const options = { directory: paths.service, logs: paths.log, label: unit.member };
   return runitServices(options);
-}
-
-/** The filesystems that a restore writes to, each once, as `decide/restore-room.ts` reads them. */
-async function measure({ paths }: Desired): Promise<Room[]> {
-  const wal = await walOf(paths.dataDir);
-  const places: Omit<Room, 'freeBytes'>[] = [{ storage: 'data', path: paths.dataDir }];
-  if (wal !== undefined && (await stat(wal)).dev !== (await stat(paths.dataDir)).dev) {
-    places.push({ storage: 'logs', path: wal });
-  }
-  return Promise.all(
-    places.map(async (place) => {
-      const { bavail, bsize } = await statfs(place.path);
-      return { ...place, freeBytes: bavail * bsize };
-    }),
-  );
 }
 
 async function look(jobs: Jobs, id: string): Promise<Record<string, string>> {

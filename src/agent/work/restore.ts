@@ -15,14 +15,16 @@ import {
   type RestoreTarget,
   selectTarget,
 } from '../../charm/model/restore-target.ts';
-import { type Room, roomRefusal } from '../decide/restore-room.ts';
+import { type Room, roomRefusal, type UnitRoom } from '../decide/restore-room.ts';
 import type { Jobs } from '../jobs-port.ts';
-import type { WorkContext, WorkKind } from './kind.ts';
+import type { WorkContext, WorkKind, WorkParams } from './kind.ts';
 import { restoreTasks, settleRestore } from './restore-tasks.ts';
 import { clusterOf, untilWritable } from './switchover.ts';
 
 const LIMIT_MS = 24 * 3600_000;
 const ASK_MS = 10_000;
+/** A unit that is short of room adds up its data. */
+const MEASURE_MS = 120_000;
 const STOP_MS = 200_000;
 const LOOK_EVERY_MS = 500;
 /** The agent of the restoring unit may be restarting; its job goes on meanwhile. */
@@ -109,7 +111,7 @@ async function answers(context: WorkContext, member: Member): Promise<boolean> {
 async function rememberChoice(context: WorkContext, jobs: Jobs): Promise<void> {
   if (context.memo['member'] !== undefined) return;
   const { target, member, systemIdentifier } = await choose(context, jobs);
-  await refuseSmallDisk(context, member, target.size);
+  await refuseSmallDisks(context, member, target.size);
   await context.remember({
     member: member.member,
     target: JSON.stringify(target),
@@ -118,10 +120,18 @@ async function rememberChoice(context: WorkContext, jobs: Jobs): Promise<void> {
   await context.note(`restoring on ${member.unit}: ${target.description}`);
 }
 
-/** Before anything stops: the old data stay beside the restored ones until these are proven. */
-async function refuseSmallDisk(context: WorkContext, member: Member, size: number): Promise<void> {
-  const { rooms = '[]' } = await context.ask(member, 'room', {}, ASK_MS);
-  const refusal = roomRefusal(member.unit, size, JSON.parse(rooms) as Room[]);
+/** Before anything stops. Who is down is measured by nobody: it clones when it is back. */
+async function refuseSmallDisks(context: WorkContext, member: Member, size: number): Promise<void> {
+  const { members } = context.desired;
+  const measured = members.map(async (each): Promise<UnitRoom | undefined> => {
+    const part = each.member === member.member ? 'restores' : 'clones';
+    if (part === 'clones' && !(await answers(context, each))) return undefined;
+    const params: WorkParams = part === 'clones' ? { clones: String(size) } : {};
+    const { rooms = '[]' } = await context.ask(each, 'room', params, MEASURE_MS);
+    return { unit: each.unit, part, rooms: JSON.parse(rooms) as Room[] };
+  });
+  const units = (await Promise.all(measured)).filter((each) => each !== undefined);
+  const refusal = roomRefusal(size, units);
   if (refusal !== undefined) throw refusal;
 }
 
