@@ -41,15 +41,15 @@ export function roomRefusal(
   databaseBytes: number,
   units: readonly UnitRoom[],
 ): OperatorError | undefined {
-  const lacking = units.map((unit) => shortages(unit, databaseBytes)).filter((each) => each[0]);
+  const lacking = units.flatMap((unit) => shortages(unit, databaseBytes));
   if (lacking.length === 0) return undefined;
-  const ways = lacking.flat().map(({ unit, part, path, ...bytes }) => {
+  const ways = lacking.map(({ unit, path, ...bytes }) => {
     const missing = readableBytes(bytes.neededBytes - bytes.availableBytes);
-    return `free ${missing} more below ${path}${part === 'clones' ? ` of ${unit}` : ''}`;
+    return `free ${missing} more below ${path} of ${unit}`;
   });
   return new OperatorError({
     code: 'disk-too-small',
-    message: lacking.map(explained).join('; '),
+    message: `cannot restore: ${lacking.map(explained).join('; ')}`,
     hint: `${ways.join(', and ')}, or enlarge its filesystem; then ask again`,
   });
 }
@@ -65,18 +65,12 @@ function shortages({ unit, part, rooms }: UnitRoom, databaseBytes: number): Shor
     .filter((room) => room.availableBytes < room.neededBytes);
 }
 
-/** Of one unit. */
-function explained(lacking: readonly Shortage[]): string {
-  const facts = lacking.map(({ part, storage, ...bytes }) => {
-    const needed = `storage ${storage} needs ${readableBytes(bytes.neededBytes)}`;
-    const available = readableBytes(bytes.availableBytes);
-    return part === 'restores'
-      ? `${needed} beside the data of now, and ${available} are free`
-      : `${needed}, and ${available} are free without the data of now`;
-  });
-  const [first] = lacking;
-  const what = first?.part === 'restores' ? 'restore' : 'clone the restored database';
-  return `cannot ${what} on ${first?.unit}: ${facts.join('; ')}`;
+function explained({ unit, part, storage, ...bytes }: Shortage): string {
+  const needed = `storage ${storage} of ${unit} needs ${readableBytes(bytes.neededBytes)}`;
+  const available = readableBytes(bytes.availableBytes);
+  return part === 'restores'
+    ? `${needed} beside the data of now, and ${available} are free`
+    : `${needed} to clone what is restored, and ${available} are free without the data of now`;
 }
 
 /** A backup is fetched with the WAL it needs into the data; later WAL goes where WAL lies. */

@@ -20,20 +20,20 @@ describe('the room for a restore', () => {
   const cases: [name: string, size: number, rooms: Room[], refused: RegExp | undefined][] = [
     ['plenty', 100 * MIB, [data(1000 * MIB)], undefined],
     ['exactly enough', 100 * MIB, [data(356 * MIB)], undefined],
-    ['one byte less', 100 * MIB, [data(356 * MIB - 1)], /storage data needs 356\.0 MiB/],
+    ['one byte less', 100 * MIB, [data(356 * MIB - 1)], /storage data of pg\/1 needs 356\.0 MiB/],
     ['nothing free', 0, [data(0)], /needs 256\.0 MiB .*, and 0 bytes are free/],
     ['WAL elsewhere with room', 100 * MIB, [data(356 * MIB), logs(256 * MIB)], undefined],
     [
       'WAL elsewhere without',
       100 * MIB,
       [data(1000 * MIB), logs(255 * MIB)],
-      /^cannot restore on pg\/1: storage logs needs 256\.0 MiB/,
+      /^cannot restore: storage logs of pg\/1 needs 256\.0 MiB/,
     ],
     [
       'neither',
       100 * MIB,
       [data(MIB), logs(MIB)],
-      /storage data needs 356\.0 MiB .*; storage logs needs/,
+      /storage data of pg\/1 needs 356\.0 MiB .*; storage logs of pg\/1 needs/,
     ],
   ];
   for (const [name, size, rooms, refused] of cases) {
@@ -49,13 +49,13 @@ describe('the room for a restore', () => {
     const refusal = roomRefusal(3 * 1024 * MIB, [{ unit: 'pg/1', part: 'restores', rooms }]);
     assert.equal(
       refusal?.message,
-      'cannot restore on pg/1: storage data needs 3.3 GiB (3489660928 bytes) beside the data ' +
+      'cannot restore: storage data of pg/1 needs 3.3 GiB (3489660928 bytes) beside the data ' +
         'of now, and 512.0 MiB (536870912 bytes) are free',
     );
     assert.equal(
       refusal?.hint,
-      'free 2.8 GiB (2952790016 bytes) more below /s/data/1, or enlarge its filesystem; ' +
-        'then ask again',
+      'free 2.8 GiB (2952790016 bytes) more below /s/data/1 of pg/1, or enlarge its ' +
+        'filesystem; then ask again',
     );
   });
 });
@@ -76,8 +76,8 @@ describe('the room for a clone', () => {
     const refusal = roomRefusal(100 * MIB, [restores, clones(56 * MIB, 299 * MIB)]);
     assert.equal(
       refusal?.message,
-      'cannot clone the restored database on pg/2: storage data needs 356.0 MiB (373293056 ' +
-        'bytes), and 355.0 MiB (372244480 bytes) are free without the data of now',
+      'cannot restore: storage data of pg/2 needs 356.0 MiB (373293056 bytes) to clone what is ' +
+        'restored, and 355.0 MiB (372244480 bytes) are free without the data of now',
     );
     assert.match(refusal?.hint ?? '', /^free 1\.0 MiB \(1048576 bytes\) more .* of pg\/2, or enl/);
   });
@@ -85,7 +85,10 @@ describe('the room for a clone', () => {
   test('every unit that is too small is named', () => {
     const poor: UnitRoom = { ...restores, rooms: [data(MIB)] };
     const refusal = roomRefusal(100 * MIB, [poor, clones(MIB)]);
-    assert.match(refusal?.message ?? '', /^cannot restore on pg\/1: .*; cannot clone .* on pg\/2/);
+    assert.match(
+      refusal?.message ?? '',
+      /^cannot restore: .* of pg\/1 needs .*; .* of pg\/2 needs/,
+    );
   });
 });
 
