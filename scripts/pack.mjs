@@ -4,11 +4,12 @@
  */
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { ensureDependencies, projectRoot } from './lib/node.mjs';
+import { projectRoot, underPinnedNode } from './lib/node.mjs';
 import { runScript, say } from './lib/terminal.mjs';
 
 await runScript(async (names) => {
-  ensureDependencies();
+  const code = await underPinnedNode('pack.mjs', names);
+  if (code !== undefined) return code;
   const { build } = await import('./lib/compile.mjs');
   const { packCharm } = await import('./lib/archive.mjs');
   const { targets } = await import('./lib/targets.mjs');

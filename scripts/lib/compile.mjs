@@ -18,6 +18,7 @@ import {
 } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { filesBelow, packCharm } from './archive.mjs';
+import { builtinImports } from './builtin-imports.mjs';
 import { namedDynamicImports } from './dynamic-import.mjs';
 import { withLock } from './lock.mjs';
 import { monitoringSources, monitoringText } from './monitoring.mjs';
@@ -28,10 +29,8 @@ import { Refusal } from './terminal.mjs';
 const dist = join(projectRoot, 'dist');
 
 /** CommonJS libraries in an ES module bundle still call require() for Node's own modules. */
-const requireBanner = [
-  "import { createRequire as pgcharmCreateRequire } from 'node:module';",
-  'const require = pgcharmCreateRequire(import.meta.url);',
-].join('\n');
+const requireBanner =
+  "const require = process.getBuiltinModule('node:module').createRequire(import.meta.url);";
 
 /**
  * @param {{ names?: string[] }} [options] names: only these targets; default all
@@ -133,7 +132,7 @@ async function bundle(target, made) {
       // ES modules where a library has them: they split and shed what nobody uses.
       mainFields: ['module', 'main'],
       banner: { js: requireBanner },
-      plugins: [namedDynamicImports()],
+      plugins: [namedDynamicImports(), builtinImports()],
       metafile: true,
       logLevel: 'silent',
     })
@@ -142,7 +141,9 @@ async function bundle(target, made) {
     });
   // Says to Node, without a guess that would cost every hook time, that .js here is ES modules.
   writeFileSync(join(made, 'package.json'), '{"type":"module"}\n');
-  return Object.keys(result.metafile.inputs).filter((path) => !path.startsWith('node-names:'));
+  return Object.keys(result.metafile.inputs).filter(
+    (path) => !/^node-(names|builtins):/.test(path),
+  );
 }
 
 function firstError(error) {
@@ -171,9 +172,14 @@ function recordOf(target) {
 }
 
 function writeRecord(target, inputs) {
-  const own = ['compile', 'archive', 'dynamic-import', 'monitoring', 'targets'].map(
-    (name) => `scripts/lib/${name}.mjs`,
-  );
+  const own = [
+    'compile',
+    'archive',
+    'builtin-imports',
+    'dynamic-import',
+    'monitoring',
+    'targets',
+  ].map((name) => `scripts/lib/${name}.mjs`);
   const paths = [...new Set([...inputs, ...own, 'package-lock.json'])].sort();
   const record = {
     layout: layoutOf(target),
