@@ -7,7 +7,9 @@
  * each of them is still of that revision. Whoever wrote them has then ended with the machine, and
  * a Patroni that has started there since would have written its own. Should the command be wrong,
  * nothing is lost either: only with strict synchronous mode is anybody replaced, in which the old
- * primary acknowledges nothing without a standby, and the new one is one of those.
+ * primary acknowledges nothing without a standby, and the new one is one of those. The lease itself
+ * is left alone: a Patroni that lives and finds its lease gone takes a new one and writes its name
+ * over the next leader's (dcs/etcd3.py, _update_leader). tests/sim/fence.test.ts shows all three.
  */
 import type { ClusterMember, ClusterView, Observed, WorkView } from '../../charm/model/world.ts';
 import type { Pulse } from './holding.ts';
