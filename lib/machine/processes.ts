@@ -69,23 +69,25 @@ export async function pidOf(file: string): Promise<number | undefined> {
 }
 
 /**
- * Kills every process that names this path among its arguments, as servers and their tools name
- * their data directory, and waits for their ends.
+ * Every process that names this path among its arguments, as servers and their tools name their
+ * data directory.
  */
-export async function endProcessesOn(path: string, timeoutMs = 10_000): Promise<void> {
+export async function processesOn(path: string): Promise<number[]> {
   const names = new Set([path, `--pgdata=${path}`]);
-  const find = async () => {
-    const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number);
-    const found = await Promise.all(
-      pids.map(async (pid) => {
-        const args = await commandLine(pid).catch(() => undefined);
-        return args?.some((arg) => names.has(arg)) ? [pid] : [];
-      }),
-    );
-    return found.flat();
-  };
+  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number);
+  const found = await Promise.all(
+    pids.map(async (pid) => {
+      const args = await commandLine(pid).catch(() => undefined);
+      return args?.some((arg) => names.has(arg)) ? [pid] : [];
+    }),
+  );
+  return found.flat();
+}
+
+/** Kills every process on this path, see processesOn(), and waits for their ends. */
+export async function endProcessesOn(path: string, timeoutMs = 10_000): Promise<void> {
   const gone = async () => {
-    const left = await find();
+    const left = await processesOn(path);
     for (const pid of left) signal(pid, 'SIGKILL');
     return left.length === 0 ? true : undefined;
   };

@@ -21,6 +21,7 @@ import type { Jobs, JobsContext } from './jobs-port.ts';
 import { leave } from './leave.ts';
 import type { Loop } from './loop.ts';
 import { PoolerKeeper } from './pooler/keeper.ts';
+import { keepFollowing } from './reclone.ts';
 import { listener } from './server/http.ts';
 import { Listening } from './server/listen.ts';
 import { localRoutes } from './server/local-api.ts';
@@ -65,6 +66,7 @@ export class Agent {
   readonly #pooler: PoolerKeeper;
   readonly #syncRecord: Loop;
   readonly #fence: Loop;
+  readonly #following: Loop;
   readonly #directory: DirectoryKeeper;
   readonly #waker: Waker;
   readonly #moments = new Moments();
@@ -91,6 +93,13 @@ export class Agent {
     this.#pooler = new PoolerKeeper(facts, clients, log);
     this.#syncRecord = keepSyncRecord(facts, clients, log);
     this.#fence = keepFence(facts, clients, log);
+    this.#following = keepFollowing({
+      facts,
+      clients,
+      log,
+      world: () => this.world(),
+      start: (params) => this.#engine.start('reclone', params),
+    });
     this.#watches = createWatches(facts, clients, log, {
       workChanged: () => this.#engine.loop.nudge(),
       poolerLeadsTo: () => this.#pooler.leadsTo,
@@ -138,13 +147,16 @@ export class Agent {
     // Its command may take long, and is of no use any more.
     void this.#fence.stop();
     await this.#engine.stop();
-    await Promise.all([this.#syncRecord.stop(), this.#directory.loop.stop()]);
+    await Promise.all(
+      [this.#syncRecord, this.#following, this.#directory.loop].map((loop) => loop.stop()),
+    );
     await Promise.all([this.#watches.stop(), this.#pooler.stop()]);
     this.#clients.close();
   }
 
   world(): AgentWorld {
-    const { etcd, patroni, primary, local, pooler, peers, work, directory } = this.#facts.now;
+    const { etcd, patroni, primary, local, pooler, peers, work, directory, reclone } =
+      this.#facts.now;
     return {
       generation: this.#pooler.written,
       revision: this.#options.revision,
@@ -158,6 +170,7 @@ export class Agent {
       work,
       backup: this.#jobs.repository(),
       ...(directory === undefined ? {} : { directory }),
+      ...(reclone === undefined ? {} : { reclone }),
       ...(this.#lastCluster === undefined ? {} : { lastCluster: this.#lastCluster }),
     };
   }
@@ -178,6 +191,7 @@ export class Agent {
     this.#pooler.loop.start();
     this.#syncRecord.start();
     this.#fence.start();
+    this.#following.start();
     this.#directory.configure(desired);
     this.#engine.loop.start();
     this.#traces.loop.start();

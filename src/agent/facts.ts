@@ -13,6 +13,7 @@ import type {
   Observed,
   PeerView,
   PoolerView,
+  RecloneView,
   WorkView,
 } from '../charm/model/world.ts';
 import { unknown } from '../charm/model/world.ts';
@@ -44,6 +45,8 @@ export interface Subjects {
   jobs: number;
   /** Undefined where the directory's users are not synchronised. */
   directory: DirectoryView | undefined;
+  /** Undefined while this unit's member follows, or may yet. */
+  reclone: RecloneView | undefined;
 }
 
 export interface PrimaryView {
@@ -69,6 +72,7 @@ export class Facts {
     work: undefined,
     jobs: 0,
     directory: undefined,
+    reclone: undefined,
   };
   #listeners: ((subject: Subject) => void)[] = [];
 

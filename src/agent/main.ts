@@ -11,6 +11,7 @@ import { streamLog } from '../../lib/std/log.ts';
 import { Agent } from './agent.ts';
 import { createJobs } from './jobs/engine.ts';
 import type { Jobs } from './jobs-port.ts';
+import { recloneKind } from './work/reclone.ts';
 import { restartKind } from './work/restart.ts';
 import { restoreKind } from './work/restore.ts';
 import { switchoverKind } from './work/switchover.ts';
@@ -35,7 +36,7 @@ async function main(): Promise<void> {
     // It runs from its own copy, `agent/<revision>/`.
     revision: values.revision ?? basename(dirname(resolve(process.argv[1] ?? ''))),
     log,
-    kinds: [switchoverKind, restartKind, restoreKind(jobs)],
+    kinds: [switchoverKind, restartKind, restoreKind(jobs), recloneKind],
     createJobs: (context) => {
       held.jobs = createJobs(context);
       return held.jobs;

@@ -12,6 +12,7 @@ import { getPrimary } from './actions/get-primary.ts';
 import { cancelJob, showJob } from './actions/jobs.ts';
 import { listBackups } from './actions/list-backups.ts';
 import { promoteToPrimary } from './actions/promote-to-primary.ts';
+import { reclone } from './actions/reclone.ts';
 import { restore } from './actions/restore.ts';
 import { rotateInternalCa } from './actions/rotate-internal-ca.ts';
 import { backupSteps } from './apply/backup.ts';
@@ -148,6 +149,7 @@ export const postgresql: Charm<Snapshot, Steps, Tools> = {
   actions: [
     getPrimary,
     promoteToPrimary,
+    reclone,
     createBackup,
     listBackups,
     restore,

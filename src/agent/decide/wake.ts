@@ -27,6 +27,7 @@ export function coarse(world: AgentWorld): string {
     work: world.work && [world.work.id, world.work.outcome],
     backup: seen(world.backup, (repository) => repository),
     directory: world.directory && [world.directory.problem, world.directory.notes],
+    reclone: world.reclone,
   });
 }
 

@@ -4,7 +4,14 @@
  */
 import { clientUrl, etcdFacts, hasMajority, knownIdentifier } from '../model/etcd-facts.ts';
 import { primaryOf, probe, type Snapshot } from '../model/snapshot.ts';
-import { active, type Decider, maintenance, waiting } from '../model/steps.ts';
+import {
+  active,
+  blocked,
+  type Decider,
+  type Decision,
+  maintenance,
+  waiting,
+} from '../model/steps.ts';
 import { survival } from '../model/survival.ts';
 import type { ClusterView } from '../model/world.ts';
 import { directoryWish } from './ldap.ts';
@@ -22,6 +29,8 @@ export const status: Decider = (world) => {
   if (cluster.value.paused) {
     return [maintenance('paused', 'failover is paused; run: patronictl resume')];
   }
+  const trouble = followingTrouble(world);
+  if (trouble !== undefined) return [trouble];
   if (self === undefined) {
     return [waiting('member-absent', 'waiting for this member to join the cluster')];
   }
@@ -35,6 +44,19 @@ export const status: Decider = (world) => {
   if (self.role !== 'primary') return [active('active', '')];
   return [active('active', `Primary${suffix(world, cluster.value)}${directoryNote(world)}`)];
 };
+
+/** A member that cannot follow by itself is cloned anew, or has been often enough. */
+function followingTrouble({ agent }: Snapshot): Decision | undefined {
+  const trouble = agent.known ? agent.value.reclone : undefined;
+  if (trouble === undefined) return undefined;
+  const { state, reason, attempts, waitsFor = 'it soon is' } = trouble;
+  if (state === 'waiting') {
+    const next = `it is not cloned yet: ${waitsFor}`;
+    return waiting('member-not-following', `cannot follow the primary: ${reason}; ${next}`);
+  }
+  const cure = `cloned ${attempts} times in vain; mend it, then run here: reclone release=true`;
+  return blocked('quarantined', `cannot follow the primary: ${reason}; ${cure}`);
+}
 
 /** No PgBouncer of a supported base asks a directory: it refuses these users whatever they say. */
 function directoryNote(world: Snapshot): string {

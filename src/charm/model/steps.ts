@@ -100,7 +100,10 @@ export interface Steps {
   'patch-dynamic': { patch: Record<string, unknown> };
   'start-work': { kind: 'switchover' | 'restart'; params: Record<string, string> };
   /** Starts the work and waits for its end; for actions, which show its progress. */
-  'run-work': { kind: 'switchover' | 'restart' | 'restore'; params: Record<string, string> };
+  'run-work': {
+    kind: 'switchover' | 'restart' | 'restore' | 'reclone';
+    params: Record<string, string>;
+  };
   /** Forms a new etcd of this member alone, with what Patroni had stored in the lost one. */
   'reform-etcd': { epoch: number; systemIdentifier: string };
   /** A client's database with its roles; nobody else may connect to it. */

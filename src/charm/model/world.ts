@@ -30,6 +30,8 @@ export interface AgentWorld {
   backup: Observed<RepositoryView>;
   /** Absent where the directory's users are not synchronised: without one, and on replicas. */
   directory?: DirectoryView;
+  /** Absent while this unit's member follows the primary, or may yet by itself. */
+  reclone?: RecloneView;
 }
 
 export interface EtcdView {
@@ -149,7 +151,7 @@ export interface JobView {
 /** The one record in etcd of work that spans units. */
 export interface WorkView {
   id: string;
-  kind: 'switchover' | 'restore' | 'restart';
+  kind: 'switchover' | 'restore' | 'restart' | 'reclone';
   phase: string;
   owner: string;
   params: Record<string, string>;
@@ -157,6 +159,18 @@ export interface WorkView {
   startedAt: number;
   outcome: 'running' | 'done' | 'failed';
   message: string;
+}
+
+/** What comes of a member that cannot follow the primary by itself. */
+export interface RecloneView {
+  /** `quarantined`: it is cloned no more by itself. */
+  state: 'waiting' | 'quarantined';
+  /** Why it cannot follow, as half a sentence. */
+  reason: string;
+  /** What its next clone waits for. */
+  waitsFor?: string;
+  /** How often it was cloned by itself, lately. */
+  attempts: number;
 }
 
 /** How the roles of the directory's users are. */
