@@ -9,6 +9,7 @@ import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
+import { readlink } from 'node:fs/promises';
 import { poll } from '../std/clock.ts';
 import { OperatorError } from '../std/errors.ts';
 import { readIfExists, writeAtomic } from '../std/files.ts';
@@ -67,13 +68,14 @@ const PROPERTIES = [
 async function startTransient(directory: string, label: string): Promise<number> {
   // Never the same name twice: that of a killed one is taken for as long as its services live on.
   const unit = `${label}-${randomBytes(4).toString('hex')}.service`;
+  const properties = [...PROPERTIES, ...(await networkProperties())];
   await run(
     'systemd-run',
     [
       `--unit=${unit}`,
       '--collect',
       `--working-directory=${directory}`,
-      ...PROPERTIES.map((property) => `--property=${property}`),
+      ...properties.map((property) => `--property=${property}`),
       'runsvdir',
       '-P',
       directory,
@@ -93,6 +95,17 @@ async function startTransient(directory: string, label: string): Promise<number>
     { timeoutMs: 5000, everyMs: 50 },
   );
   return pid ?? fail(`${unit} has no main process`);
+}
+
+/**
+ * Where the machine is a network namespace of this host, systemd would start it outside. The path
+ * holds while this process waits for the start.
+ */
+async function networkProperties(): Promise<string[]> {
+  const network = (pid: number) => readlink(`/proc/${pid}/ns/net`).catch(() => undefined);
+  const [own, host] = await Promise.all([network(process.pid), network(1)]);
+  if (host === undefined || own === host) return [];
+  return [`NetworkNamespacePath=/proc/${process.pid}/ns/net`];
 }
 
 function fail(reason: unknown): never {

@@ -211,6 +211,16 @@ export const catalogue: readonly CommandEntry[] = [
     load: async () => (await import('./commands/power.ts')).powerOn,
   },
   {
+    names: ['cut'],
+    summary: 'Cut a machine off from others: what is sent is lost without a word',
+    load: async () => (await import('./commands/links.ts')).cut,
+  },
+  {
+    names: ['mend'],
+    summary: 'Mend what `cut` has cut: of the machines named, or of all',
+    load: async () => (await import('./commands/links.ts')).mend,
+  },
+  {
     names: ['models', 'list-models'],
     summary: 'List models: there is one',
     load: async () => (await import('./commands/models.ts')).models,

@@ -53,6 +53,22 @@ export const COUNT = {
   check: (value: string) => (Number(value) < 0 ? 'must be a positive integer' : undefined),
 } as const;
 
+const MACHINE_KINDS = ['loopback', 'netns'] as const;
+
+/** For commands that add machines. */
+export const machineFlag: FlagSpec = {
+  names: ['machine'],
+  doc: `Kind of new machines: loopback, or netns with a network of its own (root)`,
+  check: (value) =>
+    MACHINE_KINDS.some((known) => known === value)
+      ? undefined
+      : `expected ${MACHINE_KINDS.join(' or ')}, got "${value}"`,
+};
+
+export function machineKind(flags: ParsedFlags): (typeof MACHINE_KINDS)[number] | undefined {
+  return MACHINE_KINDS.find((known) => known === flags.text('machine'));
+}
+
 /** Values of a flag, each of which may itself be a list with commas. */
 export function commaList(flags: ParsedFlags, name: string): string[] {
   return flags.texts(name).flatMap((value) => value.split(',').filter((part) => part !== ''));

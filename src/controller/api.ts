@@ -85,6 +85,8 @@ export interface DeployRequest {
   trust?: boolean | undefined;
   constraints?: Record<string, string> | undefined;
   to?: string[] | undefined;
+  /** Kind of new machines; default: the kind that the model has, else loopback. */
+  machine?: 'loopback' | 'netns' | undefined;
 }
 
 export interface SecretTarget {
@@ -99,7 +101,13 @@ export interface Verbs {
   model: { request: object; answer: ModelDocument };
   deploy: { request: DeployRequest; answer: Told };
   'add-unit': {
-    request: { application: string; numUnits?: number; attachStorage?: string[]; to?: string[] };
+    request: {
+      application: string;
+      numUnits?: number;
+      attachStorage?: string[];
+      to?: string[];
+      machine?: 'loopback' | 'netns' | undefined;
+    };
     answer: Told;
   };
   'remove-unit': {
@@ -208,6 +216,13 @@ export interface Verbs {
   };
   'status-log': { request: { entity: string; limit?: number }; answer: StatusLogLine[] };
   power: { request: { target: string; on: boolean }; answer: Told };
+  /** Links of netns machines that carry nothing from now on; default: from all, both ways. */
+  cut: {
+    request: { target: string; from?: string[]; direction?: 'both' | 'in' | 'out' };
+    answer: Told;
+  };
+  /** Default: every machine. */
+  mend: { request: { targets?: string[] }; answer: Told };
   place: {
     request: { target: string };
     /** `entrance`: words to put before a program that is to run there, as the controller's user. */

@@ -12,6 +12,8 @@ import type { Log } from '../../lib/std/log.ts';
 import { bootMarker, hasRebooted, hostIdentity } from './machines/boot.ts';
 import { machineOf } from './machines/machine.ts';
 import { MachineNamespaces } from './machines/namespaces.ts';
+import { NETWORK_KEY } from './machines/net-plan.ts';
+import { MachineNetworks } from './machines/networks.ts';
 import type { EnvironmentFacts } from './runner/environment.ts';
 import { MachineLocks } from './runner/machine-locks.ts';
 import { runProgram } from './runner/process.ts';
@@ -44,6 +46,7 @@ export class Engine {
   readonly #agents = new Map<string, UnitAgent>();
   readonly #ports: AgentPorts;
   readonly #namespaces: MachineNamespaces;
+  readonly #networks: MachineNetworks;
   readonly #ubuntu = isUbuntu();
   #unsubscribe: (() => void) | undefined;
   #immediate: NodeJS.Immediate | undefined;
@@ -55,6 +58,7 @@ export class Engine {
     this.#layout = new Layout(root);
     this.#log = log;
     this.#namespaces = new MachineNamespaces(store, this.#layout);
+    this.#networks = new MachineNetworks(store, this.#layout);
     this.#ports = {
       store,
       layout: this.#layout,
@@ -119,9 +123,11 @@ export class Engine {
       for (const unit of units) setAgentStatus(this.#store, unit, lost, now);
     });
     for (const unit of units) this.#agents.get(unit)?.interrupt();
+    // A computer that loses its power tells nobody: no connection of it may end in good order.
+    await this.#networks.unplug(machineId);
     const dirs = units.flatMap((unit) => unitDirs(this.#store, this.#layout, unit));
     if (dirs.length > 0) await machineOf(kind).end(dirs);
-    await this.#namespaces.end(machineId);
+    await Promise.all([this.#namespaces.end(machineId), this.#networks.end(machineId)]);
     this.#log.info(`machine ${machineId} is off`);
   }
 
@@ -163,8 +169,19 @@ export class Engine {
   }
 
   /** Words to put before a program so that it runs on the unit's machine; none: it does here. */
-  entrance(unit: string, directory: string): Promise<readonly string[]> {
-    return this.#namespaces.entrance(unit, directory);
+  async entrance(unit: string, directory: string): Promise<readonly string[]> {
+    const network = await this.#networks.entrance(unit);
+    return [...network, ...(await this.#namespaces.entrance(unit, directory))];
+  }
+
+  /** @throws OperatorError when this host can have no netns machines */
+  prepareNetworks(): Promise<void> {
+    return this.#networks.prepare();
+  }
+
+  /** Waits until addresses and cuts are as the store says. @throws OperatorError */
+  refreshNetworks(): Promise<void> {
+    return this.#networks.refresh();
   }
 
   /** Runs a shell command through the unit's queue, never beside a hook. */
@@ -222,6 +239,7 @@ export class Engine {
     void this.#namespaces.tidy().catch((error: unknown) => {
       this.#log.error(`cannot tidy namespaces: ${messageOf(error)}`);
     });
+    void this.#networks.refresh().catch((error: unknown) => this.#log.error(messageOf(error)));
     void this.#destroyStorage().catch((error: unknown) => {
       this.#log.error(`cannot remove storage: ${messageOf(error)}`);
     });
@@ -295,23 +313,24 @@ export class Engine {
 
   #environmentFacts(unit: string): EnvironmentFacts {
     const store = this.#store;
-    const row = store.get<{ machine_id: string }>(
-      'SELECT machine_id FROM unit WHERE name = ?',
+    const row = store.get<{ id: string; kind: string }>(
+      'SELECT m.id, m.kind FROM unit u JOIN machine m ON m.id = u.machine_id WHERE u.name = ?',
       unit,
     );
+    const network = store.meta(row?.kind === 'netns' ? NETWORK_KEY : 'subnet');
     const options = store.all<{ key: string; value: string }>(
       `SELECT key, value FROM model_config WHERE key LIKE '%proxy' OR key = 'hook-transport'`,
     );
     const settings = Object.fromEntries(options.map(({ key, value }) => [key, value]));
     return {
       unit,
-      machineId: row?.machine_id ?? '',
+      machineId: row?.id ?? '',
       model: { name: store.meta('model-name') ?? '', uuid: store.meta('model-uuid') ?? '' },
       charmDir: this.#layout.charmDir(unit),
       socket: this.#layout.socket(unit),
       toolsDir: this.#layout.toolsDir(unit),
       binDir: this.#layout.bin,
-      apiAddress: `${store.meta('subnet') ?? '127.0.0'}.1:17070`,
+      apiAddress: `${network ?? '127.0.0'}.1:17070`,
       path: process.env['PATH'] ?? '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
       ubuntu: this.#ubuntu,
       proxies: settings,

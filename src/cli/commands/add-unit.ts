@@ -1,5 +1,5 @@
 /** `pgcharm add-unit`: more units of an application. */
-import { COUNT, type Command, commaList } from '../command.ts';
+import { COUNT, type Command, commaList, machineFlag, machineKind } from '../command.ts';
 import { told } from '../told.ts';
 
 export const addUnit: Command = {
@@ -15,6 +15,7 @@ export const addUnit: Command = {
       doc: 'Existing storage to attach, with one unit',
     },
     { names: ['to'], kind: 'strings', doc: 'Machines that exist, for the first units' },
+    machineFlag,
   ],
   takes: [1, 1],
   missing: 'no application specified',
@@ -24,6 +25,7 @@ export const addUnit: Command = {
       numUnits: call.flags.int('num-units') ?? 1,
       attachStorage: commaList(call.flags, 'attach-storage'),
       to: commaList(call.flags, 'to'),
+      machine: machineKind(call.flags),
     };
     return told(call, await call.api.call('add-unit', request));
   },

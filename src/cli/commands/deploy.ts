@@ -2,7 +2,15 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { OperatorError } from '../../../lib/std/errors.ts';
-import { type Call, COUNT, type Command, commaList, keyValues } from '../command.ts';
+import {
+  type Call,
+  COUNT,
+  type Command,
+  commaList,
+  keyValues,
+  machineFlag,
+  machineKind,
+} from '../command.ts';
 import { readSmallFile } from '../small-file.ts';
 import { told } from '../told.ts';
 
@@ -30,6 +38,7 @@ export const deploy: Command = {
     { names: ['base'], doc: 'The base on which to deploy, such as ubuntu@24.04' },
     { names: ['constraints'], kind: 'strings', doc: 'Machine constraints key=value' },
     { names: ['to'], kind: 'strings', doc: 'Machines that exist, for the first units' },
+    machineFlag,
     { names: ['trust'], kind: 'bool', doc: 'Allow the charm to use cloud credentials' },
     { names: ['bind'], doc: 'Endpoint bindings; there is one space, alpha' },
     { names: ['resource'], kind: 'strings', doc: 'A resource name=path' },
@@ -59,6 +68,7 @@ export const deploy: Command = {
       trust: call.flags.bool('trust') || trust,
       constraints: constraintsOf(call),
       to: commaList(call.flags, 'to'),
+      machine: machineKind(call.flags),
     };
     return told(call, await call.api.call('deploy', request));
   },

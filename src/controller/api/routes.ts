@@ -6,6 +6,7 @@ import { removeApplications, setExposed, setTrust } from '../operations/applicat
 import { bundleFile, deployBundle } from '../operations/bundle.ts';
 import { setConfig } from '../operations/config.ts';
 import { deployCharm } from '../operations/deploy.ts';
+import { cutLinks, mendLinks } from '../operations/links.ts';
 import { applicationNamed, type Model, refusal, unitNamed } from '../operations/model.ts';
 import { setModelConfig } from '../operations/model-config.ts';
 import { pruneCharms } from '../operations/prune.ts';
@@ -34,6 +35,10 @@ export interface EnginePort {
   cancelTask(taskId: number): boolean;
   /** Words to put before a program so that it runs on the unit's machine. */
   entrance(unit: string, directory: string): Promise<readonly string[]>;
+  /** @throws OperatorError when this host can have no netns machines */
+  prepareNetworks(): Promise<void>;
+  /** Resolves when addresses and cuts are as the store says. */
+  refreshNetworks(): Promise<void>;
 }
 
 export interface Scene {
@@ -69,6 +74,7 @@ const text = z.string().max(1_000_000);
 const texts = z.record(z.string().max(300), text);
 const flag = z.boolean().optional();
 const path = z.string().startsWith('/').max(4096);
+const kind = z.enum(['loopback', 'netns']);
 const nothing = z.object({});
 
 export const routes: { [V in Verb]: TypedRoute<V> } = {
@@ -97,8 +103,10 @@ export const routes: { [V in Verb]: TypedRoute<V> } = {
       trust: flag,
       constraints: texts.optional(),
       to: names.optional(),
+      machine: kind.optional(),
     }),
-    async run({ model }, request) {
+    async run({ model, engine }, request) {
+      if (request.machine === 'netns') await engine.prepareNetworks();
       const bundle = await bundleFile(request.path);
       const lines =
         bundle === undefined
@@ -114,9 +122,13 @@ export const routes: { [V in Verb]: TypedRoute<V> } = {
       numUnits: z.number().int().min(1).max(100).optional(),
       attachStorage: names.optional(),
       to: names.optional(),
+      machine: kind.optional(),
     }),
-    run: ({ model }, { application, numUnits = 1, attachStorage: attach, to }) =>
-      told(addUnit(model, application, { count: numUnits, attach, to })),
+    async run({ model, engine }, { application, numUnits: count = 1, ...request }) {
+      const { attachStorage: attach, to, machine } = request;
+      if (machine === 'netns') await engine.prepareNetworks();
+      return told(addUnit(model, application, { count, attach, to, kind: machine }));
+    },
   },
   'remove-unit': {
     schema: z.object({ units: names, destroyStorage: flag, force: flag, dryRun: flag }),
@@ -292,6 +304,26 @@ export const routes: { [V in Verb]: TypedRoute<V> } = {
   power: {
     schema: z.object({ target: name, on: z.boolean() }),
     run: ({ model, engine }, { target, on }) => power(model, engine, target, on),
+  },
+  cut: {
+    schema: z.object({
+      target: name,
+      from: names.optional(),
+      direction: z.enum(['both', 'in', 'out']).optional(),
+    }),
+    async run({ model, engine }, request) {
+      const lines = cutLinks(model, request);
+      await engine.refreshNetworks();
+      return told(lines);
+    },
+  },
+  mend: {
+    schema: z.object({ targets: names.optional() }),
+    async run({ model, engine }, { targets }) {
+      const lines = mendLinks(model, targets);
+      await engine.refreshNetworks();
+      return told(lines);
+    },
   },
   place: {
     schema: z.object({ target: name }),

@@ -1,6 +1,7 @@
 /**
- * What the engine needs of a machine, whatever its kind: an address that exists, and a power switch
- * for everything that runs on it.
+ * What the engine needs of a machine, whatever its kind: a power switch for everything that runs on
+ * it. The address of a loopback machine is there without set-up and without privileges; networks.ts
+ * makes the one of a netns machine.
  */
 import { endProcesses, processesOf } from './processes.ts';
 
@@ -11,10 +12,10 @@ export interface Machine {
   runs(dirs: readonly string[]): boolean;
 }
 
-/** An address of 127.0.0.0/8 on this host, which needs no set-up and no privileges. */
-const loopback: Machine = { end: endProcesses, runs: (dirs) => processesOf(dirs).length > 0 };
+/** Both kinds are processes of this host. */
+const local: Machine = { end: endProcesses, runs: (dirs) => processesOf(dirs).length > 0 };
 
-const KINDS: Readonly<Record<string, Machine>> = { loopback };
+const KINDS: Readonly<Record<string, Machine>> = { loopback: local, netns: local };
 
 export function machineOf(kind: string): Machine {
   const machine = KINDS[kind];

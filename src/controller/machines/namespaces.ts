@@ -6,20 +6,23 @@
  * controller and nothing of it stays when it ends: no file, no mount of the host. Needs root. Hides
  * files and sockets, not processes or networks; guards against mistakes, not a hostile root.
  */
-import { spawn } from 'node:child_process';
-import { existsSync, readFileSync, realpathSync } from 'node:fs';
+import { existsSync, realpathSync } from 'node:fs';
 import { relative } from 'node:path';
-import { OperatorError } from '../../../lib/std/errors.ts';
-import { processIds, startTimeOf } from '../runner/process-record.ts';
+import { messageOf, OperatorError } from '../../../lib/std/errors.ts';
+import { startTimeOf } from '../runner/process-record.ts';
 import type { Layout } from '../state/layout.ts';
 import type { Store } from '../state/store.ts';
 import { unitDirs } from '../uniter/unit-place.ts';
+import {
+  complaint,
+  findKeepers,
+  type Keeper,
+  NSENTER,
+  readProc,
+  startKeeper,
+  UNSHARE,
+} from './keeper.ts';
 
-/** Both are in util-linux, which every Debian and Ubuntu has. */
-const UNSHARE = '/usr/bin/unshare';
-const NSENTER = '/usr/bin/nsenter';
-const PATH = '/usr/sbin:/usr/bin:/sbin:/bin';
-/** In the environment of the process that holds a namespace: D and the machine's id. */
 const MARK = 'PGCHARM_MACHINE';
 
 /** Its working directory stays what the new file system covers: the whole of D. */
@@ -41,15 +44,10 @@ for word; do
 done
 mount -o remount,bind,ro "$root"`;
 
-interface Holder {
-  pid: number;
-  startTime: string;
-}
-
 export class MachineNamespaces {
   readonly #store: Store;
   readonly #layout: Layout;
-  #holders: Map<string, Holder> | undefined;
+  #holders: Map<string, Keeper> | undefined;
   #tail: Promise<unknown> = Promise.resolve();
 
   constructor(store: Store, layout: Layout) {
@@ -127,7 +125,7 @@ export class MachineNamespaces {
       .map((path) => relative(root, path));
   }
 
-  #find(machineId: string): Holder | undefined {
+  #find(machineId: string): Keeper | undefined {
     const holder = this.#all().get(machineId);
     if (holder === undefined) return undefined;
     // One that is dying still has its entry, and no namespace any more.
@@ -136,50 +134,33 @@ export class MachineNamespaces {
     return undefined;
   }
 
-  /** Those of an earlier controller are found by their environment. */
-  #all(): Map<string, Holder> {
+  #all(): Map<string, Keeper> {
     if (this.#holders !== undefined) return this.#holders;
     this.#holders = new Map();
-    for (const pid of processIds()) {
-      const startTime = startTimeOf(pid);
-      const id = markOf(pid, `${MARK}=${this.#root} `);
-      if (id === undefined || startTime === undefined) continue;
-      const points = mountPoints(pid);
+    for (const [id, keeper] of findKeepers({ name: MARK, root: this.#root })) {
+      const points = mountPoints(keeper.pid);
       if (points === undefined) continue;
-      if (points.includes(this.#root)) this.#holders.set(id, { pid, startTime });
-      else process.kill(pid, 'SIGKILL'); // Its controller died while it was being made.
+      if (points.includes(this.#root)) this.#holders.set(id, keeper);
+      else process.kill(keeper.pid, 'SIGKILL'); // Its controller died while it was being made.
     }
     return this.#holders;
   }
 
-  async #make(machineId: string): Promise<Holder> {
+  async #make(machineId: string): Promise<Keeper> {
     const root = this.#root;
     // What is mounted on the host later is to be seen on machines too, but not the other way round.
     const words = ['--mount', '--propagation', 'slave', '--', '/bin/sh', '-c', HOLD, 'sh', root];
-    const env = { PATH, [MARK]: `${root} ${machineId}` };
-    const child = spawn(UNSHARE, words, { cwd: root, env, detached: true });
-    const said = new Promise<string>((resolve) => {
-      let errors = '';
-      child.stderr.on('data', (chunk: Buffer) => {
-        errors += chunk.toString();
-      });
-      child.stdout.once('data', () => resolve(''));
-      child.once('error', (error) => resolve(error.message));
-      child.once('close', () => resolve(errors.trim() || 'it ended'));
-    });
-    const problem = await said;
-    const startTime = child.pid === undefined ? undefined : startTimeOf(child.pid);
-    if (problem !== '' || child.pid === undefined || startTime === undefined) {
-      throw notIsolated(machineId, problem);
+    const mark = { name: MARK, root };
+    try {
+      const keeper = await startKeeper({ mark, id: machineId, program: UNSHARE, words });
+      this.#all().set(machineId, keeper);
+      return keeper;
+    } catch (error) {
+      throw notIsolated(machineId, messageOf(error));
     }
-    for (const stream of [child.stdin, child.stdout, child.stderr]) stream.destroy();
-    child.unref();
-    const holder = { pid: child.pid, startTime };
-    this.#all().set(machineId, holder);
-    return holder;
   }
 
-  async #show(holder: Holder, own: readonly string[]): Promise<void> {
+  async #show(holder: Keeper, own: readonly string[]): Promise<void> {
     const root = this.#root;
     const points = mountPoints(holder.pid);
     if (points === undefined)
@@ -192,36 +173,9 @@ export class MachineNamespaces {
       ...own.filter((path) => !shown.includes(path)).map((path) => `+${path}`),
     ];
     if (words.length === 0) return;
-    const enter = ['--target', String(holder.pid), '--mount', '--wd', '--'];
+    const enter = [NSENTER, '--target', String(holder.pid), '--mount', '--wd', '--'];
     const problem = await complaint([...enter, '/bin/sh', '-c', CHANGE, 'sh', root, ...words]);
     if (problem !== undefined) throw notIsolated(words.join(' '), problem);
-  }
-}
-
-/** Runs nsenter. @returns what it wrote to stderr when it failed */
-function complaint(words: readonly string[]): Promise<string | undefined> {
-  const child = spawn(NSENTER, words, { env: { PATH }, stdio: ['ignore', 'ignore', 'pipe'] });
-  let errors = '';
-  child.stderr.on('data', (chunk: Buffer) => {
-    errors += chunk.toString();
-  });
-  return new Promise((resolve) => {
-    child.once('error', (error) => resolve(error.message));
-    child.once('close', (code) => resolve(code === 0 ? undefined : errors.trim() || `${code}`));
-  });
-}
-
-/** What follows `prefix` in the process's environment. */
-function markOf(pid: number, prefix: string): string | undefined {
-  const entries = readOf(`/proc/${pid}/environ`)?.split('\0') ?? [];
-  return entries.find((entry) => entry.startsWith(prefix))?.slice(prefix.length);
-}
-
-function readOf(path: string): string | undefined {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return undefined; // Gone, or somebody else's.
   }
 }
 
@@ -230,7 +184,7 @@ function readOf(path: string): string | undefined {
  * blanks and the like in octal.
  */
 function mountPoints(pid: number): string[] | undefined {
-  const text = readOf(`/proc/${pid}/mountinfo`);
+  const text = readProc(`/proc/${pid}/mountinfo`);
   return text?.split('\n').flatMap((line) => {
     const point = line.split(' ')[4];
     const plain = (octal: string) => String.fromCharCode(Number.parseInt(octal.slice(1), 8));

@@ -100,7 +100,7 @@ function applyApplication(model: Model, entry: Entry, request: DeployRequest): s
   if (existing.life !== 'alive') {
     throw refusal('not-alive', `cannot deploy bundle: application "${entry.name}" is not alive`);
   }
-  return updateApplication(model, existing, entry);
+  return updateApplication(model, existing, entry, request);
 }
 
 function addApplication(model: Model, entry: Entry, request: DeployRequest): string[] {
@@ -120,6 +120,7 @@ function addApplication(model: Model, entry: Entry, request: DeployRequest): str
   const units = insertUnits(model, application, {
     count: entry.num_units,
     to: entry.to.map(String),
+    kind: request.machine,
   });
   return [
     `- upload charm ${charm.name} from ${entry.charm}`,
@@ -128,7 +129,12 @@ function addApplication(model: Model, entry: Entry, request: DeployRequest): str
   ];
 }
 
-function updateApplication(model: Model, existing: Application, entry: Entry): string[] {
+function updateApplication(
+  model: Model,
+  existing: Application,
+  entry: Entry,
+  { machine: kind }: DeployRequest,
+): string[] {
   const { name, content } = entry;
   const told: string[] = [];
   if (content.sha256 !== existing.charm.sha256) {
@@ -143,7 +149,7 @@ function updateApplication(model: Model, existing: Application, entry: Entry): s
     told.push(`- trust ${name}`);
   }
   const missing = entry.num_units - unitsOf(model.store, name).length;
-  const added = insertUnits(model, current, { count: Math.max(0, missing) });
+  const added = insertUnits(model, current, { count: Math.max(0, missing), kind });
   return [
     ...told,
     ...added.map((unit) => `- add unit ${unit.name} to new machine ${unit.machineId}`),

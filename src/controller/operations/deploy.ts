@@ -29,8 +29,8 @@ export async function deployCharm(model: Model, request: DeployRequest): Promise
     checkNewName(model, name);
     const charm = addCharm(model, content);
     const application = insertApplication(model, { ...prepared, charm });
-    const { to, attachStorage: attach } = request;
-    insertUnits(model, application, { count: request.numUnits ?? 1, to, attach });
+    const { to, attachStorage: attach, machine: kind, numUnits: count = 1 } = request;
+    insertUnits(model, application, { count, to, attach, kind });
     const what = `local charm "${metadata.name}", revision ${charm.revision}`;
     return [`Located ${what}`, `Deploying "${name}" from ${what} on ${prepared.base}/stable`];
   });

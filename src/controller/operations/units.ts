@@ -2,6 +2,7 @@
  * Adds and removes units. A new unit is a row, its machine, its storage; the engine brings it to
  * life. A removed one is dying until its agent has said goodbye.
  */
+import { NETWORK_KEY } from '../machines/net-plan.ts';
 import {
   type Application,
   aliveApplication,
@@ -18,7 +19,12 @@ export interface NewUnits {
   to?: readonly string[] | undefined;
   /** Ids of detached storage, for a single unit. */
   attach?: readonly string[] | undefined;
+  /** Of new machines; default: the kind that the model has. */
+  kind?: MachineKind | undefined;
 }
+
+/** Loopback machines need no set-up; netns machines are told apart by the network too. */
+export type MachineKind = 'loopback' | 'netns';
 
 const FIRST_HOST = 10;
 const LAST_HOST = 254;
@@ -38,19 +44,21 @@ export function insertUnits(model: Model, application: Application, wanted: NewU
     throw refusal('attach-storage-units', '--attach-storage cannot be used with --num-units');
   }
   return Array.from({ length: wanted.count }, (_, index) =>
-    insertUnit(model, application, { machine: wanted.to?.[index], attach }),
+    insertUnit(model, application, { machine: wanted.to?.[index], attach, kind: wanted.kind }),
   );
 }
 
 function insertUnit(
   model: Model,
   application: Application,
-  place: { machine: string | undefined; attach: readonly string[] },
+  place: { machine: string | undefined; attach: readonly string[]; kind: MachineKind | undefined },
 ): Unit {
   const { store } = model;
   const now = model.now();
   const machineId =
-    place.machine === undefined ? addMachine(model) : existingMachine(model, place.machine);
+    place.machine === undefined
+      ? addMachine(model, place.kind)
+      : existingMachine(model, place.machine);
   const number = store.nextNumber(`unit/${application.name}`);
   const unit: Unit = {
     name: `${application.name}/${number}`,
@@ -83,14 +91,17 @@ function existingMachine({ store }: Model, id: string): string {
   throw refusal('not-found', `machine ${id} not found`, 'leave --to out for a machine of its own');
 }
 
-function addMachine(model: Model): string {
+function addMachine(model: Model, wanted: MachineKind | undefined): string {
   const { store } = model;
+  const kind = kindOf(model, wanted);
   const id = String(store.nextNumber('machine'));
   const now = model.now();
   store.run(
-    'INSERT INTO machine (id, address, hostname, created, status_since) VALUES (?, ?, ?, ?, ?)',
+    `INSERT INTO machine (id, kind, address, hostname, created, status_since)
+     VALUES (?, ?, ?, ?, ?, ?)`,
     id,
-    freeAddress(model, Number(id)),
+    kind,
+    freeAddress(model, kind, Number(id)),
     `${store.meta('model-name') ?? 'model'}-${id}`,
     now,
     now,
@@ -98,9 +109,22 @@ function addMachine(model: Model): string {
   return id;
 }
 
+/** Machines of two kinds would not reach each other. */
+function kindOf({ store }: Model, wanted: MachineKind | undefined): MachineKind {
+  const present = store.get<{ kind: MachineKind }>('SELECT kind FROM machine LIMIT 1')?.kind;
+  if (present === undefined || wanted === undefined || wanted === present) {
+    return wanted ?? present ?? 'loopback';
+  }
+  throw refusal(
+    'machine-kinds',
+    `cannot add a ${wanted} machine: the machines of this model are of kind ${present}`,
+    `leave --machine out, or use another installation (PGCHARM_DIR)`,
+  );
+}
+
 /** Machine n has host number 10 + n of the /24; later ones take what removed machines left. */
-function freeAddress({ store }: Model, machine: number): string {
-  const subnet = store.meta('subnet');
+function freeAddress({ store }: Model, kind: MachineKind, machine: number): string {
+  const subnet = store.meta(kind === 'netns' ? NETWORK_KEY : 'subnet');
   if (subnet === undefined) throw new Error('the store has no subnet');
   const taken = new Set(
     store.all<{ address: string }>('SELECT address FROM machine').map(addressOf),

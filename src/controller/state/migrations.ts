@@ -177,4 +177,12 @@ ALTER TABLE unit ADD COLUMN secrets_told TEXT NOT NULL DEFAULT '{}';
 -- Migration 3. Of a relation that is removed by force: when it stops waiting for its units.
 ALTER TABLE relation ADD COLUMN forced_at INTEGER;
 `,
+  `
+-- Migration 4. Links of netns machines that carry nothing. peer is a machine's id, 'host', or '*'
+-- for everyone; direction is in|out, as machine_id sees it.
+CREATE TABLE link_cut (
+  machine_id TEXT NOT NULL REFERENCES machine (id) ON DELETE CASCADE, peer TEXT NOT NULL,
+  direction TEXT NOT NULL, PRIMARY KEY (machine_id, peer, direction)
+) STRICT;
+`,
 ];

@@ -13,6 +13,7 @@ import type {
   RelationStatus,
   StatusAnswer,
 } from '../api/documents.ts';
+import { MACHINE_DEVICE, macOf } from '../machines/net-plan.ts';
 import { type Application, allApplications, charmUrl, type Model } from '../operations/model.ts';
 import type { Store } from '../state/store.ts';
 import { modelNames } from './model.ts';
@@ -212,9 +213,9 @@ function machineStatus(row: MachineRow, how: Formatting): MachineStatus {
     'modification-status': { current: 'idle', since },
     base: { name, channel },
     'network-interfaces': {
-      lo: {
+      [row.kind === 'loopback' ? 'lo' : MACHINE_DEVICE]: {
         'ip-addresses': [row.address],
-        'mac-address': '00:00:00:00:00:00',
+        'mac-address': row.kind === 'loopback' ? '00:00:00:00:00:00' : macOf(row.id),
         'is-up': on,
         space: 'alpha',
       },

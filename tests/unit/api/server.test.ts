@@ -30,6 +30,8 @@ describe('the API', () => {
       powerOn: async (machine: string) => void done.push(`on ${machine}`),
       cancelTask: (id: number) => done.push(`cancel ${id}`) > 0,
       entrance: async () => [],
+      prepareNetworks: async () => {},
+      refreshNetworks: async () => {},
     };
     const log = logTo((_level, line) => void logged.push(line));
     const { store, directory: root } = world;
