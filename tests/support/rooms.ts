@@ -47,6 +47,11 @@ export const rooms: readonly Room[] = [
     why: 'issuing and judging certificates is the same for every charm, on whichever side',
   },
   {
+    place: ['lib/charm/workload', 'lib/charm/own-authority.ts'],
+    may: ['lib/charm/', 'lib/contract/', 'lib/hooks/', 'lib/machine/', 'lib/x509/', 'node:*'],
+    why: 'how a service of the unit’s own machine runs and ends is the same for every charm',
+  },
+  {
     place: ['lib/charm/'],
     may: ['lib/contract/', 'lib/hooks/', 'zod', 'node:*'],
     why: 'the driver of a reconcile is the same for every charm',

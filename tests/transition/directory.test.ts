@@ -7,6 +7,7 @@ import { hashOf, slapdConfig } from '../../charms/directory/src/slapd.ts';
 import type { Steps, World } from '../../charms/directory/src/world.ts';
 import type { Decision } from '../../lib/charm/decision.ts';
 import { readLdapData } from '../../lib/relations/ldap.ts';
+import { afterWorkload } from '../support/workload.ts';
 
 const BASE = 'dc=example,dc=org';
 const PEM = '-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----';
@@ -30,9 +31,9 @@ const bare: World = {
   seededFor: undefined,
   written: undefined,
   certified: false,
-  service: undefined,
+  services: {},
   supervised: false,
-  portOpen: false,
+  openPorts: [],
   held: undefined,
   failure: undefined,
   ending: 'none',
@@ -42,9 +43,13 @@ const nothing = { logins: {}, users: [], groups: [] };
 /** What a step makes of the world; `held` follows when slapd runs. */
 function after(world: World, step: Decision<Steps>): World {
   if (step.type === 'finding') return world;
+  const shared = afterWorkload(world, step);
+  if (shared !== undefined) {
+    const next = { ...world, ...shared };
+    if (step.kind === 'start-service') return { ...next, held: nothing };
+    return step.kind === 'stop-service' ? { ...next, held: undefined } : next;
+  }
   switch (step.kind) {
-    case 'install-packages':
-      return { ...world, missingPackages: [] };
     case 'create-authority':
       return { ...world, authority: { certificate: PEM } };
     case 'write-config':
@@ -53,18 +58,6 @@ function after(world: World, step: Decision<Steps>): World {
       return { ...world, seededFor: (step.args as Steps['make-database']).baseDn };
     case 'issue-certificate':
       return { ...world, certified: true };
-    case 'define-service': {
-      const { spec } = step.args as Steps['define-service'];
-      return { ...world, service: { running: false, wantedUp: false, ...world.service, spec } };
-    }
-    case 'start-supervisor':
-      return { ...world, supervised: true };
-    case 'start-service': {
-      const service = { spec: world.service?.spec, wantedUp: true, running: true };
-      return { ...world, service, held: nothing };
-    }
-    case 'open-port':
-      return { ...world, portOpen: true };
     case 'make-login': {
       const login = { id: LOGIN, password: PASSWORD };
       const logins = { 5: hashOf(PASSWORD, Buffer.from('salt')) };
@@ -83,10 +76,6 @@ function after(world: World, step: Decision<Steps>): World {
       const { scope, data } = step.args as Steps['tell-authority'];
       const bag = { [scope === 'app' ? 'localApp' : 'localUnit']: data as Record<string, string> };
       return { ...world, trusting: world.trusting.map((each) => ({ ...each, ...bag })) };
-    }
-    case 'stop-service': {
-      const service = { spec: world.service?.spec, wantedUp: false, running: false };
-      return { ...world, service, held: undefined };
     }
     default:
       throw new Error(`no effect of ${step.kind}`);
@@ -155,7 +144,7 @@ describe('the directory', () => {
     const config = { ...settled.config, transport: 'starttls' };
     const moved = settle({ ...settled, config });
     assert.equal(moved.relations[0]?.local['starttls'], 'true');
-    assert.match(moved.service?.spec?.command.at(-1) ?? '', /^ldap:/);
+    assert.match(moved.services['slapd']?.spec?.command.at(-1) ?? '', /^ldap:/);
   });
 
   const refused: [string, Partial<World>, RegExp][] = [
@@ -185,7 +174,7 @@ describe('the directory', () => {
 
   test('stops with its unit, and then asks for nothing', () => {
     const stopped = settle({ ...settled, ending: 'stop' });
-    assert.equal(stopped.service?.wantedUp, false);
+    assert.equal(stopped.services['slapd']?.wantedUp, false);
   });
 });
 

@@ -5,6 +5,7 @@ import { decide, keysOf } from '../../charms/object-store/src/decide.ts';
 import type { Relation, Steps, World } from '../../charms/object-store/src/world.ts';
 import { type Finding, isStep, type Step } from '../../lib/charm/decision.ts';
 import { readS3Parameters } from '../../lib/relations/s3.ts';
+import { afterWorkload } from '../support/workload.ts';
 
 const relation = (id: number, change: Partial<Relation> = {}): Relation => ({
   id,
@@ -32,9 +33,9 @@ function aStore(change: Partial<World> = {}): World {
     relations: [relation(3), relation(4)],
     server: undefined,
     program: { wanted: '1', installed: false, node: '/bin/node' },
-    service: undefined,
+    services: {},
     supervised: false,
-    portOpen: false,
+    openPorts: [],
     failure: undefined,
     answers: 'nobody',
     ending: 'none',
@@ -44,9 +45,10 @@ function aStore(change: Partial<World> = {}): World {
 
 /** What the world is after a step: the least that `apply` promises. */
 function after(world: World, step: Step<Steps>): World {
+  const answers = step.kind === 'start-service' ? 'store' : world.answers;
+  const shared = afterWorkload(world, step);
+  if (shared !== undefined) return { ...world, ...shared, answers };
   switch (step.kind) {
-    case 'install-packages':
-      return { ...world, missingPackages: [] };
     case 'create-user':
       return { ...world, user: { name: 'object-store', exists: true } };
     case 'create-secret':
@@ -70,16 +72,6 @@ function after(world: World, step: Step<Steps>): World {
       const server = { address, port, directory, certified: true };
       return { ...world, server: { ...server, keys: JSON.parse(keys.reveal()) } };
     }
-    case 'define-service': {
-      const { spec } = step.args as Steps['define-service'];
-      return { ...world, service: { running: false, wantedUp: false, ...world.service, spec } };
-    }
-    case 'start-supervisor':
-      return { ...world, supervised: true };
-    case 'start-service': {
-      const service = { spec: undefined, ...world.service, running: true, wantedUp: true };
-      return { ...world, service, answers: 'store' };
-    }
     case 'publish': {
       const { relationId, data } = step.args as Steps['publish'];
       const relations = world.relations.map((each) =>
@@ -87,8 +79,6 @@ function after(world: World, step: Step<Steps>): World {
       );
       return { ...world, relations };
     }
-    case 'open-port':
-      return { ...world, portOpen: true };
     default:
       return world;
   }
@@ -155,7 +145,7 @@ describe('object-store', () => {
   });
 
   test('no plan prints a secret', () => {
-    const plan = JSON.stringify(decide({ ...whole.world, server: undefined, portOpen: false }));
+    const plan = JSON.stringify(decide({ ...whole.world, server: undefined, openPorts: [] }));
     assert.match(plan, /write-server/);
     assert.doesNotMatch(plan, /SECRET/);
   });

@@ -1,7 +1,13 @@
 /** Carries out the steps of this charm. Each is safe to repeat; none decides anything. */
 import { chown, mkdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import {
+  CA_FIELD,
+  createOwnAuthority,
+  issueServerCertificate,
+} from '../../../lib/charm/own-authority.ts';
 import type { StepTable } from '../../../lib/charm/reconcile.ts';
+import { workloadSteps } from '../../../lib/charm/workload-steps.ts';
 import { run } from '../../../lib/machine/run.ts';
 import { PASSWORD_FIELD } from '../../../lib/relations/ldap.ts';
 import { poll } from '../../../lib/std/clock.ts';
@@ -9,98 +15,30 @@ import { OperatorError } from '../../../lib/std/errors.ts';
 import { writeAtomic } from '../../../lib/std/files.ts';
 import { systemRandom } from '../../../lib/std/random.ts';
 import { Secret } from '../../../lib/std/secret.ts';
-import { createAuthority, issueCertificate } from '../../../lib/x509/authority.ts';
 import { modify } from './ldap-tools.ts';
-import {
-  authorityLabel,
-  CA_FIELD,
-  CA_KEY_FIELD,
-  loginLabel,
-  observe,
-  type Tools,
-} from './observe.ts';
+import { authorityLabel, loginLabel, observe, type Tools } from './observe.ts';
 import { hashOf, ldif, loginDn, seed } from './slapd.ts';
 import { type LdifChange, type Places, SERVICE, type Steps } from './world.ts';
 
-const CA_DAYS = 7300;
-/** Renewed when less than 120 days are left. */
-const SERVER_DAYS = 365;
 const STOP_MS = 20_000;
 const START_MS = 5000;
 const SALT_BYTES = 16;
 
 export const steps: StepTable<Steps, Tools> = {
-  'install-packages': {
-    lane: 'server',
-    priority: 10,
-    async apply({ packages }) {
-      const { installPackages } = await import('../../../lib/machine/packages.ts');
-      await installPackages(packages);
-      return undefined;
-    },
-  },
+  ...workloadSteps('server', STOP_MS),
   'create-authority': {
     lane: 'server',
     priority: 20,
-    async apply(_, { hooks, context }) {
-      const name = `${context.app}-${context.model.uuid}`;
-      const made = await createAuthority(name, { days: CA_DAYS, random: systemRandom });
-      await hooks.secretAdd(
-        { [CA_FIELD]: made.certificate.trim(), [CA_KEY_FIELD]: made.key.trim() },
-        { label: authorityLabel(context.app), description: "the directory's own authority" },
-      );
+    async apply(_, tools) {
+      const label = authorityLabel(tools.context.app);
+      await createOwnAuthority(tools, { label, description: "the directory's own authority" });
       return undefined;
     },
   },
   'write-config': { lane: 'server', priority: 30, apply: writeConfig },
   'make-database': { lane: 'server', priority: 40, apply: makeDatabase },
   'issue-certificate': { lane: 'server', priority: 40, apply: issue },
-  'define-service': {
-    lane: 'server',
-    priority: 50,
-    async apply({ spec }, { services }) {
-      await services.define(SERVICE, spec);
-      await restartIfRunning(services);
-      return undefined;
-    },
-  },
-  'start-supervisor': {
-    lane: 'server',
-    priority: 55,
-    async apply(_, { services }) {
-      await services.ensureSupervisor();
-      return undefined;
-    },
-  },
   'start-service': { lane: 'server', priority: 60, apply: start },
-  'stop-service': {
-    lane: 'server',
-    async apply(_, { services }) {
-      await services.down(SERVICE);
-      await services.stopped(SERVICE, STOP_MS);
-      return undefined;
-    },
-  },
-  'remove-workload': {
-    lane: 'server',
-    async apply(_, { services, root }) {
-      await services.shutdown(STOP_MS);
-      // A supervisor that is ending writes its last state.
-      await rm(root, { recursive: true, force: true, maxRetries: 5 });
-      return undefined;
-    },
-  },
-  'open-port': {
-    lane: 'ports',
-    async apply({ port }, { hooks }) {
-      for (const opened of await hooks.openedPorts()) {
-        const other = Number(opened.split('/')[0]);
-        if (other !== port) await hooks.closePort(other);
-      }
-      await hooks.openPort(port);
-      return undefined;
-    },
-  },
   'make-login': { lane: ({ relationId }) => `relation ${relationId}`, apply: makeLogin },
   'remove-login': {
     lane: ({ relationId }) => `relation ${relationId}`,
@@ -180,18 +118,10 @@ async function makeDatabase({ baseDn }: Steps['make-database'], tools: Tools): P
 async function issue({ address }: Steps['issue-certificate'], tools: Tools): Promise<undefined> {
   const { hooks, context, services } = tools;
   const places = await placesOf(tools);
-  const secret = await hooks.secretGet({ label: authorityLabel(context.app) }, 'peek');
-  const authority = {
-    certificate: secret?.[CA_FIELD] ?? '',
-    key: secret?.[CA_KEY_FIELD] ?? '',
-  };
-  const names = { member: address, addresses: [address] };
-  const issued = await issueCertificate(authority, names, {
-    days: SERVER_DAYS,
-    random: systemRandom,
-  });
+  const secret = (await hooks.secretGet({ label: authorityLabel(context.app) }, 'peek')) ?? {};
+  const issued = await issueServerCertificate(secret, address);
   const owner = await serverIds();
-  await writeAtomic(places.ca, `${authority.certificate}\n`, { mode: 0o644, ...owner });
+  await writeAtomic(places.ca, `${secret[CA_FIELD]}\n`, { mode: 0o644, ...owner });
   await writeAtomic(places.key, issued.key, { mode: 0o600, ...owner });
   await writeAtomic(places.certificate, issued.certificate, { mode: 0o644, ...owner });
   await restartIfRunning(services);
@@ -204,8 +134,8 @@ async function restartIfRunning(services: Tools['services']): Promise<void> {
 }
 
 /** Started is who answers: what comes next in this event speaks to it. */
-async function start(_: object, tools: Tools): Promise<undefined> {
-  await tools.services.up(SERVICE);
+async function start({ name }: Steps['start-service'], tools: Tools): Promise<undefined> {
+  await tools.services.up(name);
   const { socket } = await placesOf(tools);
   const there = () =>
     stat(socket).then(

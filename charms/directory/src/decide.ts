@@ -2,7 +2,6 @@
  * What the directory still lacks: data, a certificate, a running slapd, a login for each relation,
  * and relations that say where it is and whom to trust. Pure.
  */
-import { isDeepStrictEqual } from 'node:util';
 import {
   type Decision as AnyDecision,
   blocked,
@@ -10,21 +9,27 @@ import {
   stepsOf,
   waiting,
 } from '../../../lib/charm/decision.ts';
+import { farewell, runWorkload } from '../../../lib/charm/workload.ts';
 import type { ServiceSpec } from '../../../lib/machine/services.ts';
 import { transferData } from '../../../lib/relations/certificate-transfer.ts';
 import { changedKeys } from '../../../lib/relations/databag.ts';
 import { encodeLdapData } from '../../../lib/relations/ldap.ts';
 import { isHashOf, loginDn, slapdCommand, slapdConfig } from './slapd.ts';
-import type { Places, Relation, Steps, Transport, World } from './world.ts';
+import {
+  type Places,
+  type Relation,
+  SERVICE,
+  type Steps,
+  type Transport,
+  type World,
+} from './world.ts';
 
 type Decision = AnyDecision<Steps>;
 const step = stepsOf<Steps>();
 
 export function decide(world: World): Decision[] {
-  if (world.ending === 'remove') return [step('remove-workload', {}, 'the unit is removed')];
-  if (world.ending === 'stop') {
-    return world.service?.wantedUp ? [step('stop-service', {}, 'the unit stops')] : [];
-  }
+  const last = farewell(world.ending, world.services);
+  if (last !== undefined) return last;
   const refusal = refuse(world);
   if (refusal.length > 0) return refusal;
   if (world.missingPackages.length > 0) return install(world);
@@ -84,31 +89,22 @@ function server(world: World): Decision[] {
   if (!world.certified) {
     decisions.push(step('issue-certificate', { address }, 'it has none that is good here'));
   }
-  return [...decisions, ...service(world, places, address), ...health(world)];
+  const run = runWorkload(world, { [SERVICE]: specOf(world, places, address) }, [config.port]);
+  return [...decisions, ...run, ...health(world)];
 }
 
-function service(world: World, places: Places, address: string): Decision[] {
-  const decisions: Decision[] = [];
-  const { port } = world.config;
-  const spec: ServiceSpec = {
-    command: slapdCommand(places, world.config.transport as Transport, address, port),
+function specOf(world: World, places: Places, address: string): ServiceSpec {
+  const { port, transport } = world.config;
+  return {
+    command: slapdCommand(places, transport as Transport, address, port),
     ...(world.user === undefined ? {} : { user: world.user }),
     env: {},
     requires: places.certificate,
   };
-  if (!isDeepStrictEqual(world.service?.spec, spec)) {
-    decisions.push(step('define-service', { spec }, 'slapd is to run like this'));
-  }
-  if (!world.supervised) decisions.push(step('start-supervisor', {}, 'no supervisor runs'));
-  if (world.service?.wantedUp !== true) {
-    decisions.push(step('start-service', {}, 'the directory is to run'));
-  }
-  if (!world.portOpen) decisions.push(step('open-port', { port }, 'clients come from elsewhere'));
-  return decisions;
 }
 
-function health({ held, failure, service }: World): Decision[] {
-  if (held !== undefined || service?.wantedUp !== true) return [];
+function health({ held, failure, services }: World): Decision[] {
+  if (held !== undefined || services[SERVICE]?.wantedUp !== true) return [];
   if (failure === undefined) return [maintenance('slapd-starts', 'slapd starts')];
   return [maintenance('slapd-down', `slapd does not run: ${failure}`)];
 }

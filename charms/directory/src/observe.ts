@@ -1,33 +1,23 @@
 /** Reads what this charm decides by: the contract, its files, slapd's entries. Changes nothing. */
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
+import { CA_FIELD, isStillGood } from '../../../lib/charm/own-authority.ts';
+import { endingOf } from '../../../lib/charm/workload.ts';
+import type { WorkloadTools } from '../../../lib/charm/workload-steps.ts';
 import type { HookContext } from '../../../lib/contract/context.ts';
-import type { Hooks } from '../../../lib/hooks/hooks.ts';
-import type { Services } from '../../../lib/machine/services.ts';
 import { secretUri } from '../../../lib/relations/postgresql-client.ts';
 import { readIfExists } from '../../../lib/std/files.ts';
-import { isIssuedBy, keyFits, viewCertificate } from '../../../lib/x509/inspect.ts';
 import { held } from './ldap-tools.ts';
 import { type Places, type Relation, SERVICE, type TrustingRelation, type World } from './world.ts';
 
-export interface Tools {
-  readonly hooks: Hooks;
-  readonly context: HookContext;
-  readonly services: Services;
-  /** Where everything of this unit but the entries lies. */
-  readonly root: string;
-}
+export type Tools = WorkloadTools;
 
-const RENEW_MS = 120 * 24 * 3600_000;
 const USER = 'openldap';
 const PROGRAMS = {
   slapd: '/usr/sbin/slapd',
   'ldap-utils': '/usr/bin/ldapmodify',
   runit: '/usr/bin/runsvdir',
 } as const;
-
-export const CA_FIELD = 'ca-certificate';
-export const CA_KEY_FIELD = 'ca-key';
 
 export async function observe(tools: Tools): Promise<World> {
   const { hooks, context, services, root } = tools;
@@ -59,12 +49,12 @@ export async function observe(tools: Tools): Promise<World> {
     seededFor: places && (await readIfExists(join(places.database, 'base-dn')))?.trim(),
     written: places && (await readIfExists(places.config)),
     certified: await isCertified(places, address, ca),
-    service,
+    services: { [SERVICE]: service },
     supervised: await services.supervised(),
-    portOpen: ports.includes(`${port}/tcp`),
+    openPorts: ports.map((each) => Number.parseInt(each, 10)),
     held: service?.running && places ? await held(places, baseDn) : undefined,
     failure: await failureOf(join(root, 'log', SERVICE, 'current')),
-    ending: endingOf(context),
+    ending: endingOf(context, 'data'),
   };
 }
 
@@ -81,12 +71,6 @@ async function placesOf({ hooks, context, root }: Tools): Promise<Places | undef
     socket: join(root, 'run', 'ldapi'),
     database: join(await hooks.storageLocation(first), 'database'),
   };
-}
-
-function endingOf({ name, storage }: HookContext): World['ending'] {
-  if (name === 'remove') return 'remove';
-  const detaching = name === 'data-storage-detaching' && storage !== undefined;
-  return name === 'stop' || detaching ? 'stop' : 'none';
 }
 
 async function missing(): Promise<string[]> {
@@ -164,11 +148,8 @@ async function isCertified(
     readIfExists(places.key),
     readIfExists(places.ca),
   ]);
-  const view = certificate === undefined ? undefined : viewCertificate(certificate);
-  if (certificate === undefined || key === undefined || view === undefined) return false;
-  const fits = view.names.includes(address) && keyFits(certificate, key);
-  const lasts = view.notAfter - Date.now() > RENEW_MS;
-  return fits && lasts && written?.trim() === ca && isIssuedBy(certificate, ca);
+  if (certificate === undefined || key === undefined || written?.trim() !== ca) return false;
+  return isStillGood({ certificate, key }, ca, address);
 }
 
 /** What slapd said last, when that was not that it runs. */

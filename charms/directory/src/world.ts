@@ -1,11 +1,11 @@
 /** What one event of this charm decides by, and the steps it can take. Values only. */
-import type { ServiceSpec } from '../../../lib/machine/services.ts';
+import type { Ending, WorkloadFacts, WorkloadSteps } from '../../../lib/charm/workload.ts';
 import type { Databag, DatabagChange } from '../../../lib/relations/databag.ts';
 import type { Secret } from '../../../lib/std/secret.ts';
 
 export type Transport = 'ldaps' | 'starttls';
 
-export interface World {
+export interface World extends WorkloadFacts {
   readonly isLeader: boolean;
   /** Bind address; undefined while the network is not known. */
   readonly address: string | undefined;
@@ -27,20 +27,11 @@ export interface World {
   readonly written: string | undefined;
   /** The certificate is of this authority, for the address, and good for long enough. */
   readonly certified: boolean;
-  readonly service: ServiceFacts | undefined;
-  readonly supervised: boolean;
-  readonly portOpen: boolean;
   /** What slapd holds; undefined while it does not answer. */
   readonly held: Held | undefined;
   /** The last line of slapd's log, when it does not run although it should. */
   readonly failure: string | undefined;
-  readonly ending: 'none' | 'stop' | 'remove';
-}
-
-export interface ServiceFacts {
-  readonly spec: ServiceSpec | undefined;
-  readonly wantedUp: boolean;
-  readonly running: boolean;
+  readonly ending: Ending;
 }
 
 /** Absolute paths. */
@@ -80,18 +71,11 @@ export interface Held {
   readonly groups: readonly { readonly name: string; readonly members: readonly string[] }[];
 }
 
-export interface Steps {
-  'install-packages': { packages: string[] };
+export interface Steps extends WorkloadSteps {
   'create-authority': Record<string, never>;
   'make-database': { baseDn: string };
   'issue-certificate': { address: string };
   'write-config': { text: string };
-  'define-service': { spec: ServiceSpec };
-  'start-supervisor': Record<string, never>;
-  'start-service': Record<string, never>;
-  'stop-service': Record<string, never>;
-  'remove-workload': Record<string, never>;
-  'open-port': { port: number };
   /** A login that may search, and the secret with its password, granted to the relation. */
   'make-login': { relationId: number; baseDn: string };
   'remove-login': { relationId: number; baseDn: string };

@@ -3,10 +3,11 @@ import { existsSync } from 'node:fs';
 import { chmod, chown, mkdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { StepTable } from '../../../lib/charm/reconcile.ts';
+import { workloadSteps } from '../../../lib/charm/workload-steps.ts';
 import { run } from '../../../lib/machine/run.ts';
 import { OperatorError } from '../../../lib/std/errors.ts';
 import { writeAtomic } from '../../../lib/std/files.ts';
-import { digestOf } from './decide.ts';
+import { filesDigest } from './decide.ts';
 import { filesOf, observe, startMark, type Tools } from './observe.ts';
 import { isReady } from './prometheus-api.ts';
 import type { Places, Steps, World } from './world.ts';
@@ -17,15 +18,7 @@ const CHECK_MS = 20_000;
 const READABLE = { mode: 0o644 };
 
 export const steps: StepTable<Steps, Tools> = {
-  'install-packages': {
-    lane: 'prometheus',
-    priority: 10,
-    async apply({ packages }) {
-      const { installPackages } = await import('../../../lib/machine/packages.ts');
-      await installPackages(packages);
-      return undefined;
-    },
-  },
+  ...workloadSteps('prometheus', STOP_MS),
   'prepare-places': { lane: 'prometheus', priority: 20, apply: (_, tools) => preparePlaces(tools) },
   'write-config': {
     lane: 'prometheus',
@@ -96,30 +89,6 @@ export const steps: StepTable<Steps, Tools> = {
     },
   },
   reload: { lane: 'prometheus', priority: 70, apply: (_, tools) => reload(tools) },
-  'open-port': {
-    lane: 'ports',
-    async apply({ port }, { hooks }) {
-      await hooks.openPort(port);
-      return undefined;
-    },
-  },
-  'stop-service': {
-    lane: ({ name }) => name,
-    async apply({ name }, { services }) {
-      await services.down(name);
-      await services.stopped(name, STOP_MS);
-      return undefined;
-    },
-  },
-  'remove-workload': {
-    lane: 'prometheus',
-    async apply(_, { services, root }) {
-      await services.shutdown(STOP_MS);
-      // A supervisor that is ending writes its last state.
-      await rm(root, { recursive: true, force: true, maxRetries: 5 });
-      return undefined;
-    },
-  },
 };
 
 async function preparePlaces(tools: Tools): Promise<undefined> {
@@ -176,13 +145,13 @@ function reasonOf(stderr: string, file: string): string {
 /** Prometheus reads everything when it starts: note that, and that it needs a moment. */
 async function aboutToStart(tools: Tools): Promise<void> {
   const { places } = await observed(tools);
-  await writeAtomic(places.loaded, digestOf(await filesOf(places)), READABLE);
+  await writeAtomic(places.loaded, filesDigest(await filesOf(places)), READABLE);
   await writeAtomic(startMark(tools.root), '', READABLE);
 }
 
 async function reload(tools: Tools): Promise<undefined> {
   const { places, address } = await observed(tools);
-  const digest = digestOf(await filesOf(places));
+  const digest = filesDigest(await filesOf(places));
   // A hangup before its handler is there would end it, and it might have read the old files.
   if (address !== undefined && (await isReady(address))) await tools.services.hangup('prometheus');
   else await tools.services.restart('prometheus');

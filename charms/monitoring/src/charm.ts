@@ -1,7 +1,6 @@
 /** The table of the monitoring charm: what it reads, decides and does. */
-import { dirname, join } from 'node:path';
 import type { Charm } from '../../../lib/charm/dispatch.ts';
-import { runitServices } from '../../../lib/machine/services.ts';
+import { workloadTools } from '../../../lib/charm/workload-steps.ts';
 import { alerts } from './alerts.ts';
 import { steps } from './apply.ts';
 import { decide } from './decide.ts';
@@ -10,15 +9,7 @@ import { targets } from './targets.ts';
 import type { Steps, World } from './world.ts';
 
 export const monitoring: Charm<World, Steps, Tools> = {
-  tools({ hooks, context }) {
-    const root = join(dirname(context.charmDir), 'monitoring');
-    const services = runitServices({
-      directory: join(root, 'service'),
-      logs: join(root, 'log'),
-      label: `monitoring-${context.unit.replace('/', '-')}`,
-    });
-    return { hooks, context, services, root };
-  },
+  tools: workloadTools('monitoring'),
   observe,
   deciders: [decide],
   steps,

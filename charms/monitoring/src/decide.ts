@@ -2,8 +2,6 @@
  * What the monitoring still lacks: Prometheus with Alertmanager, their configuration and rules, and
  * that they have read them. Pure. Rules that are refused hold up nothing but themselves.
  */
-import { createHash } from 'node:crypto';
-import { isDeepStrictEqual } from 'node:util';
 import {
   type Decision as AnyDecision,
   active,
@@ -12,8 +10,10 @@ import {
   stepsOf,
   waiting,
 } from '../../../lib/charm/decision.ts';
+import { farewell, runWorkload } from '../../../lib/charm/workload.ts';
 import type { ServiceSpec } from '../../../lib/machine/services.ts';
 import { hostPort } from '../../../lib/relations/subnets.ts';
+import { digestOf } from '../../../lib/std/digest.ts';
 import { Secret } from '../../../lib/std/secret.ts';
 import { alertmanagerConfig } from './alertmanager-config.ts';
 import { prometheusConfig, ruleFiles, targetCount } from './scrape-config.ts';
@@ -23,7 +23,6 @@ import {
   PORTS,
   PROGRAMS,
   SERVICES,
-  type ServiceName,
   type Steps,
   urlOf,
   type World,
@@ -33,12 +32,8 @@ type Decision = AnyDecision<Steps>;
 const step = stepsOf<Steps>();
 
 export function decide(world: World): Decision[] {
-  if (world.ending === 'remove') return [step('remove-workload', {}, 'the unit is removed')];
-  if (world.ending === 'stop') {
-    return SERVICES.filter((name) => world.services[name]?.wantedUp).map((name) =>
-      step('stop-service', { name }, 'the unit stops'),
-    );
-  }
+  const last = farewell(world.ending, world.services);
+  if (last !== undefined) return last;
   const options = optionsOf(world.config);
   if (!options.ok) return [blocked('option-invalid', options.reason)];
   if (world.address === undefined) return [waiting('no-address', 'waiting for an address')];
@@ -60,7 +55,7 @@ export function decide(world: World): Decision[] {
   return [
     ...prepare(world, config, alerting),
     ...rules(world),
-    ...run(world, specs),
+    ...runWorkload(world, specs, Object.values(PORTS)),
     ...read(world),
     ...say(world, config),
   ];
@@ -114,7 +109,7 @@ function prepare({ files, dataReady }: World, config: string, alerting: string):
       : [
           step(
             'write-alertmanager',
-            { text: new Secret(alerting), digest: digest(alerting) },
+            { text: new Secret(alerting), digest: digestOf(alerting) },
             'whom to tell has changed',
           ),
         ]),
@@ -126,12 +121,12 @@ function rules({ files, sources }: World): Decision[] {
   const decisions: Decision[] = [];
   for (const [name, text] of Object.entries(wanted)) {
     const refusal = files.refused[name];
-    if (refusal?.digest === digest(text)) {
+    if (refusal?.digest === digestOf(text)) {
       decisions.push(
         blocked('rules-refused', `alert rules ${name} are refused: ${refusal.reason}`),
       );
     } else if (files.rules[name] !== text || refusal !== undefined) {
-      const args = { name, text, digest: digest(text) };
+      const args = { name, text, digest: digestOf(text) };
       decisions.push(step('write-rules', args, 'the rules changed'));
     }
   }
@@ -182,42 +177,21 @@ function alertmanager({ places, address, user }: Placed, config: string): Servic
     ],
     ...(user === undefined ? {} : { user }),
     // Another configuration is another service: it starts anew and keeps what it knows on disk.
-    env: { CONFIG: digest(config) },
+    env: { CONFIG: digestOf(config) },
     requires: places.alertmanager,
   };
 }
 
-function run(world: World, specs: Readonly<Record<ServiceName, ServiceSpec>>): Decision[] {
-  const { services, supervised, portsOpen } = world;
-  return [
-    ...SERVICES.flatMap((name) => {
-      const spec = specs[name];
-      if (isDeepStrictEqual(services[name]?.spec, spec)) return [];
-      return [step('define-service', { name, spec }, `${name} is to run like this`)];
-    }),
-    ...(supervised ? [] : [step('start-supervisor', {}, 'no supervisor runs')]),
-    ...SERVICES.flatMap((name) => {
-      if (services[name]?.wantedUp) return [];
-      return [step('start-service', { name }, `${name} is to run`)];
-    }),
-    ...SERVICES.flatMap((name) => {
-      const port = PORTS[name];
-      if (portsOpen.includes(port)) return [];
-      return [step('open-port', { port }, `people look at ${name} from elsewhere`)];
-    }),
-  ];
-}
-
 /** What was written and not read yet: also when a hook died between the two. */
 function read({ files }: World): Decision[] {
-  const now = digestOf(files);
+  const now = filesDigest(files);
   if (files.config === undefined || files.loaded === now) return [];
   return [step('reload', {}, 'Prometheus has not read its files as they are')];
 }
 
 /** Of everything that Prometheus reads. */
-export function digestOf(files: World['files']): string {
-  return digest(JSON.stringify([files.config, Object.entries(files.rules).sort()]));
+export function filesDigest(files: World['files']): string {
+  return digestOf(JSON.stringify([files.config, Object.entries(files.rules).sort()]));
 }
 
 function say(world: World, config: string): Decision[] {
@@ -236,8 +210,4 @@ function say(world: World, config: string): Decision[] {
   if (count === 0) return [active('no-targets', 'nothing to scrape: integrate an application')];
   const what = `scraping ${count} ${count === 1 ? 'target' : 'targets'}`;
   return [active('scraping', `${what}; see ${urlOf('prometheus', world.address ?? '')}`)];
-}
-
-function digest(text: string): string {
-  return createHash('sha256').update(text).digest('hex').slice(0, 16);
 }

@@ -1,8 +1,9 @@
 /** Reads what this charm decides by: the contract, its files, its service. Changes nothing. */
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { endingOf } from '../../../lib/charm/workload.ts';
+import type { WorkloadTools } from '../../../lib/charm/workload-steps.ts';
 import type { HookContext } from '../../../lib/contract/context.ts';
-import type { Hooks } from '../../../lib/hooks/hooks.ts';
 import type { Services } from '../../../lib/machine/services.ts';
 import { readCosAgent } from '../../../lib/relations/cos-agent-reader.ts';
 import { messageOf } from '../../../lib/std/errors.ts';
@@ -14,18 +15,11 @@ import {
   PROGRAMS,
   type Refusal,
   SERVICES,
-  type ServiceFacts,
   type Source,
   type World,
 } from './world.ts';
 
-export interface Tools {
-  readonly hooks: Hooks;
-  readonly context: HookContext;
-  readonly services: Services;
-  /** Where everything of this unit but the samples lies. */
-  readonly root: string;
-}
+export type Tools = WorkloadTools;
 
 const ENDPOINT = 'metrics';
 const STORAGE = 'data';
@@ -66,8 +60,8 @@ export async function observe(tools: Tools): Promise<World> {
     services: running,
     health: await healthOf(running, tools.root),
     supervised: await services.supervised(),
-    portsOpen: ports.map((port) => Number.parseInt(port, 10)),
-    ending: endingOf(context),
+    openPorts: ports.map((port) => Number.parseInt(port, 10)),
+    ending: endingOf(context, STORAGE),
     targets: await answerOf(context, address, activeTargets),
     alerts: await answerOf(context, address, activeAlerts),
   };
@@ -77,21 +71,12 @@ async function servicesOf(services: Services): Promise<World['services']> {
   const states = await Promise.all(
     SERVICES.map(async (name) => [name, await services.state(name)] as const),
   );
-  return Object.fromEntries(states.filter(([, state]) => state !== undefined)) as Record<
-    string,
-    ServiceFacts
-  >;
+  return Object.fromEntries(states);
 }
 
 async function healthOf(services: World['services'], root: string): Promise<World['health']> {
   if (SERVICES.every((name) => services[name]?.running)) return 'up';
   return (await startedLately(root)) ? 'starting' : 'down';
-}
-
-function endingOf({ name, storage }: HookContext): World['ending'] {
-  if (name === 'remove') return 'remove';
-  const detaching = name === `${STORAGE}-storage-detaching` && storage !== undefined;
-  return name === 'stop' || detaching ? 'stop' : 'none';
 }
 
 async function placesOf({ hooks, context, root }: Tools): Promise<Places | undefined> {

@@ -1,29 +1,10 @@
 /** `targets`: what is scraped and how that goes, as Prometheus sees it. */
-import {
-  type Accepted,
-  type Action,
-  accept,
-  type Refused,
-  refuse,
-} from '../../../lib/charm/action.ts';
-import { type Steps, type Target, urlOf, type World } from './world.ts';
+import { listing } from './listing.ts';
 
-export const targets: Action<World, Steps, Record<string, never>> = {
+export const targets = listing({
   name: 'targets',
-  parse: () => ({}),
-  plan({ targets: found, address }): Accepted<Steps> | Refused {
-    if ('unknown' in found) return refuse('targets-unknown', found.unknown);
-    const up = found.filter((target) => target.health === 'up').length;
-    return accept<Steps>([], {
-      total: String(found.length),
-      up: String(up),
-      targets: found.map(line).join('\n'),
-      json: JSON.stringify(found),
-      url: urlOf('prometheus', address ?? ''),
-    });
-  },
-};
-
-function line({ health, unit, url, error }: Target): string {
-  return [health.padEnd(7), unit, url, ...(error === '' ? [] : [`(${error})`])].join(' ');
-}
+  service: 'prometheus',
+  line: ({ health, unit, url, error }) =>
+    [health.padEnd(7), unit, url, ...(error === '' ? [] : [`(${error})`])].join(' '),
+  facts: (found) => ({ up: String(found.filter(({ health }) => health === 'up').length) }),
+});

@@ -1,5 +1,5 @@
 /** What this charm decides by and what it can do; plain values and names, no behaviour. */
-import type { ServiceSpec } from '../../../lib/machine/services.ts';
+import type { Ending, WorkloadFacts, WorkloadSteps } from '../../../lib/charm/workload.ts';
 import type { CosAgentReading } from '../../../lib/relations/cos-agent-reader.ts';
 import { hostPort } from '../../../lib/relations/subnets.ts';
 import type { Secret } from '../../../lib/std/secret.ts';
@@ -25,7 +25,7 @@ export function urlOf(service: ServiceName, address: string): string {
   return `http://${hostPort(address, PORTS[service])}`;
 }
 
-export interface World {
+export interface World extends WorkloadFacts {
   readonly model: Model;
   /** Bind address; undefined while the network is not known. */
   readonly address: string | undefined;
@@ -39,23 +39,16 @@ export interface World {
   readonly files: Files;
   /** The directories for data are there and belong to whom the programs run as. */
   readonly dataReady: boolean;
-  readonly services: Readonly<Partial<Record<ServiceName, ServiceFacts>>>;
   /** `starting`: told to run moments ago. */
   readonly health: 'up' | 'starting' | 'down';
-  readonly supervised: boolean;
-  readonly portsOpen: readonly number[];
-  readonly ending: 'none' | 'stop' | 'remove';
+  readonly ending: Ending;
   /** As Prometheus says now, or why it does not. */
-  readonly targets: readonly Target[] | { readonly unknown: string };
+  readonly targets: Listed<Target>;
   /** As Alertmanager says now, or why it does not. */
-  readonly alerts: readonly Alert[] | { readonly unknown: string };
+  readonly alerts: Listed<Alert>;
 }
 
-export interface ServiceFacts {
-  readonly spec: ServiceSpec | undefined;
-  readonly wantedUp: boolean;
-  readonly running: boolean;
-}
+export type Listed<Entry> = readonly Entry[] | { readonly unknown: string };
 
 export interface Config {
   readonly scrapeInterval: unknown;
@@ -122,8 +115,7 @@ export interface Alert {
   readonly since: string;
 }
 
-export interface Steps {
-  'install-packages': { packages: string[] };
+export interface Steps extends WorkloadSteps {
   'prepare-places': Record<string, never>;
   /** Checked by promtool; refused rules leave what was there and a note. */
   'write-rules': { name: string; text: string; digest: string };
@@ -131,11 +123,5 @@ export interface Steps {
   'write-config': { text: string };
   /** The text may hold the key of a webhook. */
   'write-alertmanager': { text: Secret; digest: string };
-  'define-service': { name: ServiceName; spec: ServiceSpec };
-  'start-supervisor': Record<string, never>;
-  'start-service': { name: ServiceName };
   reload: Record<string, never>;
-  'open-port': { port: number };
-  'stop-service': { name: ServiceName };
-  'remove-workload': Record<string, never>;
 }

@@ -1,32 +1,23 @@
 /** Carries out the steps of this charm. Each is safe to repeat; none decides anything. */
 import { cp, mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { createOwnAuthority, issueServerCertificate } from '../../../lib/charm/own-authority.ts';
 import type { StepTable } from '../../../lib/charm/reconcile.ts';
+import { workloadSteps } from '../../../lib/charm/workload-steps.ts';
 import { run } from '../../../lib/machine/run.ts';
 import { OperatorError } from '../../../lib/std/errors.ts';
 import { writeAtomic } from '../../../lib/std/files.ts';
 import { systemRandom } from '../../../lib/std/random.ts';
 import { observe, secretLabel, type Tools } from './observe.ts';
 import type { ServerConfig } from './server.ts';
-import { CA_FIELD, CA_KEY_FIELD, type Places, SERVICE, type Steps, type World } from './world.ts';
+import type { Places, Steps, World } from './world.ts';
 
 const ACCESS_KEY_LENGTH = 20;
 const SECRET_KEY_LENGTH = 40;
 const STOP_MS = 20_000;
-const CA_DAYS = 7300;
-/** The charm renews it when less than 120 days are left. */
-const SERVER_DAYS = 365;
 
 export const steps: StepTable<Steps, Tools> = {
-  'install-packages': {
-    lane: 'server',
-    priority: 10,
-    async apply({ packages }) {
-      const { installPackages } = await import('../../../lib/machine/packages.ts');
-      await installPackages(packages);
-      return undefined;
-    },
-  },
+  ...workloadSteps('server', STOP_MS),
   'create-user': {
     lane: 'server',
     priority: 10,
@@ -41,14 +32,9 @@ export const steps: StepTable<Steps, Tools> = {
   'create-secret': {
     lane: 'secret',
     priority: 20,
-    async apply(_, { hooks, context }) {
-      const { createAuthority } = await import('../../../lib/x509/authority.ts');
-      const name = `${context.app}-${context.model.uuid}`;
-      const authority = await createAuthority(name, { days: CA_DAYS, random: systemRandom });
-      await hooks.secretAdd(
-        { [CA_FIELD]: authority.certificate.trim(), [CA_KEY_FIELD]: authority.key.trim() },
-        { label: secretLabel(context.app), description: 'the store’s CA and clients’ keys' },
-      );
+    async apply(_, tools) {
+      const label = secretLabel(tools.context.app);
+      await createOwnAuthority(tools, { label, description: 'the store’s CA and clients’ keys' });
       return undefined;
     },
   },
@@ -104,15 +90,7 @@ export const steps: StepTable<Steps, Tools> = {
     priority: 40,
     async apply({ address, port, keys }, tools) {
       const { world, places } = await observed(tools);
-      const { issueCertificate } = await import('../../../lib/x509/authority.ts');
-      const content = world.secret?.content ?? {};
-      const authority = {
-        certificate: content[CA_FIELD] ?? '',
-        key: content[CA_KEY_FIELD] ?? '',
-      };
-      const names = { member: address, addresses: [address] };
-      const validity = { days: SERVER_DAYS, random: systemRandom };
-      const issued = await issueCertificate(authority, names, validity);
+      const issued = await issueServerCertificate(world.secret?.content ?? {}, address);
       const config: ServerConfig = {
         address,
         port,
@@ -128,64 +106,11 @@ export const steps: StepTable<Steps, Tools> = {
       return undefined;
     },
   },
-  'define-service': {
-    lane: 'server',
-    priority: 50,
-    async apply({ spec }, { services }) {
-      await services.define(SERVICE, spec);
-      await services.restart(SERVICE);
-      return undefined;
-    },
-  },
-  'start-supervisor': {
-    lane: 'server',
-    priority: 50,
-    async apply(_, { services }) {
-      await services.ensureSupervisor();
-      return undefined;
-    },
-  },
-  'start-service': {
-    lane: 'server',
-    priority: 60,
-    async apply(_, { services }) {
-      await services.up(SERVICE);
-      return undefined;
-    },
-  },
-  'stop-service': {
-    lane: 'server',
-    async apply(_, { services }) {
-      await services.down(SERVICE);
-      await services.stopped(SERVICE, STOP_MS);
-      return undefined;
-    },
-  },
-  'remove-workload': {
-    lane: 'server',
-    async apply(_, { services, root }) {
-      await services.shutdown(STOP_MS);
-      // A supervisor that is ending writes its last state.
-      await rm(root, { recursive: true, force: true, maxRetries: 5 });
-      return undefined;
-    },
-  },
   publish: {
     lane: 'relations',
     priority: 70,
     async apply({ relationId, data }, { hooks }) {
       await hooks.relationSet('s3', relationId, JSON.parse(data.reveal()), 'app');
-      return undefined;
-    },
-  },
-  'open-port': {
-    lane: 'ports',
-    async apply({ port }, { hooks }) {
-      for (const opened of await hooks.openedPorts()) {
-        const other = Number(opened.split('/')[0]);
-        if (other !== port) await hooks.closePort(other);
-      }
-      await hooks.openPort(port);
       return undefined;
     },
   },

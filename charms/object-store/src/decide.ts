@@ -2,8 +2,6 @@
  * What the store still lacks: a program, a certificate, a key for each relation, a running server,
  * and relations that say where it is. Pure.
  */
-import { createHash } from 'node:crypto';
-import { isDeepStrictEqual } from 'node:util';
 import {
   type Decision as AnyDecision,
   blocked,
@@ -11,10 +9,13 @@ import {
   stepsOf,
   waiting,
 } from '../../../lib/charm/decision.ts';
+import { CA_FIELD, CA_KEY_FIELD } from '../../../lib/charm/own-authority.ts';
+import { farewell, runWorkload } from '../../../lib/charm/workload.ts';
 import type { ServiceSpec } from '../../../lib/machine/services.ts';
 import { encodeS3Parameters } from '../../../lib/relations/s3.ts';
+import { digestOf } from '../../../lib/std/digest.ts';
 import { Secret } from '../../../lib/std/secret.ts';
-import { CA_FIELD, CA_KEY_FIELD, type Places, type Steps, type World } from './world.ts';
+import { type Places, SERVICE, type Steps, type World } from './world.ts';
 
 type Decision = AnyDecision<Steps>;
 const step = stepsOf<Steps>();
@@ -22,10 +23,8 @@ const step = stepsOf<Steps>();
 const REGION = 'us-east-1';
 
 export function decide(world: World): Decision[] {
-  if (world.ending === 'remove') return [step('remove-workload', {}, 'the unit is removed')];
-  if (world.ending === 'stop') {
-    return world.service?.wantedUp ? [step('stop-service', {}, 'the unit stops')] : [];
-  }
+  const last = farewell(world.ending, world.services);
+  if (last !== undefined) return last;
   const refusal = refuse(world);
   if (refusal.length > 0) return refusal;
   if (world.missingPackages.length > 0) {
@@ -95,19 +94,11 @@ function server(world: World): Decision[] {
   const { port } = world.config;
   if (!serves(world, wanted, places)) {
     const text = JSON.stringify(wanted);
-    const args = { address, port, keys: new Secret(text), digest: digest(text) };
+    const args = { address, port, keys: new Secret(text), digest: digestOf(text) };
     decisions.push(step('write-server', args, 'address, certificate or keys are out of date'));
   }
-  const spec = specOf(world, places);
-  if (!isDeepStrictEqual(world.service?.spec, spec)) {
-    decisions.push(step('define-service', { spec }, 'the service is to run this program'));
-  }
-  if (!world.supervised) decisions.push(step('start-supervisor', {}, 'no supervisor runs'));
-  if (world.service?.wantedUp !== true) {
-    decisions.push(step('start-service', {}, 'the store is to run'));
-  }
-  if (!world.portOpen) decisions.push(step('open-port', { port }, 'clients come from elsewhere'));
-  return [...decisions, ...health(world)];
+  const run = runWorkload(world, { [SERVICE]: specOf(world, places) }, [port]);
+  return [...decisions, ...run, ...health(world)];
 }
 
 function health({ answers, failure, address, config }: World): Decision[] {
@@ -143,7 +134,7 @@ function publish(world: World): Decision[] {
     });
     if (Object.entries(data).every(([key, value]) => local[key] === value)) return [];
     const text = JSON.stringify(data);
-    const args = { relationId: id, data: new Secret(text), digest: digest(text) };
+    const args = { relationId: id, data: new Secret(text), digest: digestOf(text) };
     return [step('publish', args, `${app} is to know where the store is`)];
   });
 }
@@ -176,8 +167,4 @@ function specOf({ program, user }: World, places: Places): ServiceSpec {
     env: {},
     requires: places.configFile,
   };
-}
-
-function digest(text: string): string {
-  return createHash('sha256').update(text).digest('hex').slice(0, 16);
 }

@@ -1,35 +1,28 @@
 /** Reads what this charm decides by: the contract, its files and services. Changes nothing. */
-import { createHash, X509Certificate } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import https from 'node:https';
-import { isIP } from 'node:net';
 import { userInfo } from 'node:os';
 import { dirname, join } from 'node:path';
-import type { HookContext } from '../../../lib/contract/context.ts';
+import { CA_FIELD, isStillGood } from '../../../lib/charm/own-authority.ts';
+import { endingOf } from '../../../lib/charm/workload.ts';
+import type { WorkloadTools } from '../../../lib/charm/workload-steps.ts';
 import type { Hooks } from '../../../lib/hooks/hooks.ts';
-import type { Services } from '../../../lib/machine/services.ts';
 import { messageOf } from '../../../lib/std/errors.ts';
 import { readIfExists } from '../../../lib/std/files.ts';
 import type { ServerConfig } from './server.ts';
-import { CA_FIELD, type Places, type Relation, SERVICE, type World } from './world.ts';
+import { type Places, type Relation, SERVICE, type World } from './world.ts';
 
-export interface Tools {
-  readonly hooks: Hooks;
-  readonly context: HookContext;
-  readonly services: Services;
-  /** Where everything of this unit but the objects lies. */
-  readonly root: string;
-}
+export type Tools = WorkloadTools;
 
 const ENDPOINT = 's3';
 const USER = 'object-store';
 const PROBE_MS = 1000;
-const RENEW_MS = 120 * 24 * 3600_000;
 const RUNSVDIR = ['/usr/bin/runsvdir', '/bin/runsvdir'];
 
 export async function observe(tools: Tools): Promise<World> {
   const { hooks, context, services, root } = tools;
-  const ending = endingOf(context);
+  const ending = endingOf(context, 'data');
   const [isLeader, config, storage, relations] = await Promise.all([
     hooks.isLeader(),
     hooks.configGet(),
@@ -70,22 +63,16 @@ export async function observe(tools: Tools): Promise<World> {
       installed: places !== undefined && (await anyExists([places.program])),
       node: nodeFor(context.charmDir, root, wanted),
     },
-    service: await services.state(SERVICE),
+    services: { [SERVICE]: await services.state(SERVICE) },
     supervised: await services.supervised(),
     failure: await failureOf(join(root, 'log', SERVICE, 'current')),
-    portOpen: ports.includes(`${port}/tcp`),
+    openPorts: ports.map((each) => Number.parseInt(each, 10)),
     answers:
       server === undefined || address === undefined
         ? 'nobody'
         : await whoAnswers(address, port, secret?.content[CA_FIELD]),
     ending,
   };
-}
-
-function endingOf({ name, storage }: HookContext): World['ending'] {
-  if (name === 'remove') return 'remove';
-  const detaching = name === 'data-storage-detaching' && storage !== undefined;
-  return name === 'stop' || detaching ? 'stop' : 'none';
 }
 
 async function storageOf({ hooks, context }: Tools): Promise<string | undefined> {
@@ -126,17 +113,11 @@ async function serverOf(
 ): Promise<World['server']> {
   const text = places === undefined ? undefined : await readIfExists(places.configFile);
   if (text === undefined) return undefined;
-  const { address, port, directory, keys, certificate } = JSON.parse(text) as ServerConfig;
-  const certified = ca !== undefined && isStillGood(certificate, ca, address);
+  const { certificate, privateKey, ...config } = JSON.parse(text) as ServerConfig;
+  const { address, port, directory, keys } = config;
+  const issued = { certificate, key: privateKey };
+  const certified = ca !== undefined && isStillGood(issued, ca, address);
   return { address, port, directory, keys, certified };
-}
-
-/** Whether the certificate is the authority's, for this address, and good for long enough. */
-function isStillGood(certificate: string, ca: string, address: string): boolean {
-  const leaf = new X509Certificate(certificate);
-  const fits = isIP(address) === 0 ? leaf.checkHost(address) : leaf.checkIP(address);
-  const issued = leaf.verify(new X509Certificate(ca).publicKey);
-  return issued && fits !== undefined && Date.parse(leaf.validTo) - Date.now() > RENEW_MS;
 }
 
 /** The last thing that the server says of its start, when that is why it did not. */

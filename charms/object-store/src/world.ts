@@ -1,8 +1,8 @@
 /** What one event of this charm decides by, and the steps it can take. Values only. */
-import type { ServiceSpec } from '../../../lib/machine/services.ts';
+import type { Ending, WorkloadFacts, WorkloadSteps } from '../../../lib/charm/workload.ts';
 import type { Secret } from '../../../lib/std/secret.ts';
 
-export interface World {
+export interface World extends WorkloadFacts {
   readonly unit: string;
   readonly isLeader: boolean;
   /** Bind address; undefined while the network is not known. */
@@ -12,7 +12,10 @@ export interface World {
   readonly missingPackages: readonly string[];
   /** Whom the server runs as; undefined: as the user that runs the charm. */
   readonly user: { readonly name: string; readonly exists: boolean } | undefined;
-  /** Content of the application's secret; undefined until the leader has made it. */
+  /**
+   * The application's: its authority, and `key-<relation>` and `access-<relation>` beside it.
+   * Undefined until the leader has made it.
+   */
   readonly secret:
     | { readonly id: string; readonly content: Readonly<Record<string, string>> }
     | undefined;
@@ -20,20 +23,11 @@ export interface World {
   /** What the server's configuration says now. */
   readonly server: ServerFacts | undefined;
   readonly program: { readonly wanted: string; readonly installed: boolean; readonly node: string };
-  readonly service:
-    | {
-        readonly spec: ServiceSpec | undefined;
-        readonly wantedUp: boolean;
-        readonly running: boolean;
-      }
-    | undefined;
-  readonly supervised: boolean;
-  readonly portOpen: boolean;
   /** Why the server could not start the last time it tried. */
   readonly failure: string | undefined;
   /** Who answers on the address and port: this store, another program, or nobody. */
   readonly answers: 'store' | 'other' | 'nobody';
-  readonly ending: 'none' | 'stop' | 'remove';
+  readonly ending: Ending;
 }
 
 /** Absolute paths. */
@@ -61,8 +55,7 @@ export interface ServerFacts {
   readonly certified: boolean;
 }
 
-export interface Steps {
-  'install-packages': { packages: string[] };
+export interface Steps extends WorkloadSteps {
   'create-user': { name: string };
   'create-secret': Record<string, never>;
   'create-key': { relationId: number };
@@ -70,16 +63,7 @@ export interface Steps {
   'prepare-places': Record<string, never>;
   'install-program': { revision: string };
   'write-server': { address: string; port: number; keys: Secret; digest: string };
-  'define-service': { spec: ServiceSpec };
-  'start-supervisor': Record<string, never>;
-  'start-service': Record<string, never>;
-  'stop-service': Record<string, never>;
-  'remove-workload': Record<string, never>;
   publish: { relationId: number; data: Secret; digest: string };
-  'open-port': { port: number };
 }
 
 export const SERVICE = 'store';
-/** Fields of the application's secret; beside them `key-<relation>` and `access-<relation>`. */
-export const CA_FIELD = 'ca-certificate';
-export const CA_KEY_FIELD = 'ca-key';
