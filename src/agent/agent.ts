@@ -12,9 +12,9 @@ import { type AgentWorld, type ClusterView, known, type PeerView } from '../char
 import type { LeaveReport, LeaveRequest } from '../charm/workload/ports.ts';
 import { AGENT_PORT, Clients } from './clients.ts';
 import { withReplication } from './decide/cluster.ts';
-import { betterLeader } from './decide/etcd-leader.ts';
 import { coarse } from './decide/wake.ts';
 import { DirectoryKeeper } from './directory/keeper.ts';
+import { keepEtcdLeadershipAway } from './etcd-leadership.ts';
 import { Facts, type Subject } from './facts.ts';
 import { keepFence } from './fence/keeper.ts';
 import type { Jobs, JobsContext } from './jobs-port.ts';
@@ -43,7 +43,6 @@ import { WorkStore } from './work/record.ts';
 
 /** The first observations arrive one by one: they should wake the charm once. */
 const FIRST_WAKE_MS = 1500;
-const LEADER_PAUSE_MS = 30_000;
 /** Certificates may be renewed without a change of desired.json. */
 const CERTIFICATES_MS = 5000;
 const PEER_TIMEOUT_MS = 2000;
@@ -66,6 +65,7 @@ export class Agent {
   readonly #pooler: PoolerKeeper;
   readonly #syncRecord: Loop;
   readonly #fence: Loop;
+  readonly #etcdLeadership: Loop;
   readonly #following: Loop;
   readonly #directory: DirectoryKeeper;
   readonly #waker: Waker;
@@ -76,7 +76,6 @@ export class Agent {
   readonly #traces: TraceSender;
   readonly #servers: Record<'local' | 'peer' | 'metrics' | 'backup', Listening>;
   #certificates: NodeJS.Timeout | undefined;
-  #leadershipMovedAt = 0;
   #lastCluster: ClusterView | undefined;
   #settled = false;
 
@@ -93,6 +92,7 @@ export class Agent {
     this.#pooler = new PoolerKeeper(facts, clients, log);
     this.#syncRecord = keepSyncRecord(facts, clients, log);
     this.#fence = keepFence(facts, clients, log);
+    this.#etcdLeadership = keepEtcdLeadershipAway(facts, clients, log);
     this.#following = keepFollowing({
       facts,
       clients,
@@ -147,9 +147,8 @@ export class Agent {
     // Its command may take long, and is of no use any more.
     void this.#fence.stop();
     await this.#engine.stop();
-    await Promise.all(
-      [this.#syncRecord, this.#following, this.#directory.loop].map((loop) => loop.stop()),
-    );
+    const loops = [this.#syncRecord, this.#following, this.#etcdLeadership, this.#directory.loop];
+    await Promise.all(loops.map((loop) => loop.stop()));
     await Promise.all([this.#watches.stop(), this.#pooler.stop()]);
     this.#clients.close();
   }
@@ -191,6 +190,7 @@ export class Agent {
     this.#pooler.loop.start();
     this.#syncRecord.start();
     this.#fence.start();
+    this.#etcdLeadership.start();
     this.#following.start();
     this.#directory.configure(desired);
     this.#engine.loop.start();
@@ -220,24 +220,8 @@ export class Agent {
     if (hasPrimary) this.#lastCluster = patroni.value;
     if (['patroni', 'primary', 'pulse'].includes(subject)) this.#pooler.loop.nudge();
     if (subject === 'pulse') this.#fence.nudge();
-    if (subject === 'etcd' || subject === 'patroni') void this.#keepLeadershipAway();
+    if (subject === 'etcd' || subject === 'patroni') this.#etcdLeadership.nudge();
     if (this.#settled) this.#waker.consider();
-  }
-
-  async #keepLeadershipAway(): Promise<void> {
-    const { etcd, patroni } = this.#facts.now;
-    const self = this.#clients.desired.unit.member;
-    const target = betterLeader(etcd, patroni, self);
-    if (target === undefined || Date.now() - this.#leadershipMovedAt < LEADER_PAUSE_MS) return;
-    this.#leadershipMovedAt = Date.now();
-    try {
-      const client = this.#clients.etcd();
-      const own = (await client.members()).find((member) => member.name === self);
-      if (own?.clientUrl !== undefined) await client.transferLeadership(own.clientUrl, target);
-      this.#options.log.info('moved the leadership of etcd off the unit of the primary');
-    } catch (error) {
-      this.#options.log.warning(`cannot move the leadership of etcd: ${messageOf(error)}`);
-    }
   }
 
   #createEngine(): WorkEngine {

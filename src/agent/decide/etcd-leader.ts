@@ -14,9 +14,10 @@ export function betterLeader(
   const primary = cluster.value.members.find((member) => member.role === 'primary');
   if (primary?.name !== self) return undefined;
   const { members } = etcd.value;
-  // Never while the membership is changing or anybody is missing.
-  if (members.some((member) => member.learner || !member.healthy)) return undefined;
-  return members
-    .filter((member) => member.name !== self)
-    .toSorted((a, b) => (a.name < b.name ? -1 : 1))[0]?.id;
+  // Never while the membership is changing.
+  if (members.some((member) => member.learner)) return undefined;
+  const others = members.filter((member) => member.name !== self && member.healthy);
+  // Where etcd would be lost with this unit all the same, nothing is won.
+  if (others.length <= members.length / 2) return undefined;
+  return others.toSorted((a, b) => (a.name < b.name ? -1 : 1))[0]?.id;
 }

@@ -94,8 +94,10 @@ describe('the leadership of etcd', () => {
   const cluster = known(clusterOf([aMember('a', { role: 'primary' }), aMember('b')]));
   const etcd = (members: EtcdMember[], leader = 'a') => known({ members, leader });
 
-  test('leaves the unit of the primary, when every voter answers', () => {
+  test('leaves the unit of the primary, for a voter that answers', () => {
     assert.equal(betterLeader(etcd([voter('a'), voter('c'), voter('b')]), cluster, 'a'), 'id-b');
+    const silent = [voter('b', { healthy: false }), voter('c'), voter('d'), voter('e')];
+    assert.equal(betterLeader(etcd([voter('a'), ...silent]), cluster, 'a'), 'id-c');
   });
 
   test('stays where it is otherwise', () => {
