@@ -23,6 +23,12 @@ export async function startTime(pid: number): Promise<number | undefined> {
   return fields === undefined ? undefined : Number(fields[19]);
 }
 
+/** Whether that very process runs; what has ended and waits for its parent does not. */
+export async function runs(pid: number, started: number): Promise<boolean> {
+  const fields = await statFields(pid);
+  return fields !== undefined && fields[0] !== 'Z' && Number(fields[19]) === started;
+}
+
 /** The fields of proc(5) from the third on; the state is the first of them. */
 async function statFields(pid: number): Promise<string[] | undefined> {
   const stat = await readIfExists(`/proc/${pid}/stat`).catch(() => undefined);

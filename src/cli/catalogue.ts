@@ -221,6 +221,11 @@ export const catalogue: readonly CommandEntry[] = [
     load: async () => (await import('./commands/links.ts')).mend,
   },
   {
+    names: ['chaos'],
+    summary: 'Break a cluster on purpose while clients write, and report what they felt',
+    load: async () => (await import('./commands/chaos.ts')).chaos,
+  },
+  {
     names: ['models', 'list-models'],
     summary: 'List models: there is one',
     load: async () => (await import('./commands/models.ts')).models,

@@ -30,6 +30,8 @@ export interface Call {
   readonly args: readonly string[];
   readonly flags: ParsedFlags;
   readonly api: Api;
+  /** The same, but Ctrl-C does not end its requests: for what has to be given back. */
+  readonly lasting: Api;
   readonly out: Output;
   readonly env: Record<string, string | undefined>;
   readonly cwd: string;

@@ -34,24 +34,26 @@ export async function invoke(
     throw new UsageError(`unrecognized args: ${JSON.stringify(args.slice(most))}`);
   }
   const out = processOutput(flags.bool('quiet'));
-  const api = connectApi({
+  const connection = {
     model: flags.text('model'),
-    signal,
     async socket() {
       const { ensureController } = await import('./daemon.ts');
       return ensureController(resolveRoot(env), out.say);
     },
-  });
+  };
+  const api = connectApi({ ...connection, signal });
+  const lasting = connectApi({ ...connection, signal: new AbortController().signal });
   try {
-    const code = await command.run({ args, flags, api, out, env, cwd: process.cwd(), signal });
-    const note = noteOfRelease(api.heard());
+    const cwd = process.cwd();
+    const code = await command.run({ args, flags, api, lasting, out, env, cwd, signal });
+    const note = noteOfRelease(api.heard() ?? lasting.heard());
     if (note !== undefined) out.say(note);
     return code;
   } catch (error) {
     // Juju prints an empty document where a client expects one and nothing was written.
     const wanted = flags.text('format');
     if ((wanted === 'json' || wanted === 'yaml') && !out.wroteData()) out.data('{}\n');
-    throw explained(error, api.heard());
+    throw explained(error, api.heard() ?? lasting.heard());
   }
 }
 

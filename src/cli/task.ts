@@ -12,6 +12,10 @@ import { goTime } from './times.ts';
 
 const ENDED = new Set(['completed', 'failed', 'cancelled', 'aborted']);
 
+export function hasEnded({ status }: TaskView): boolean {
+  return ENDED.has(status);
+}
+
 /** A task as Juju's `run` prints it under the name of its unit. */
 export function taskDocument(task: TaskView): Record<string, unknown> {
   const { 'return-code': code, stdout, stderr, ...set } = task.results;
@@ -124,7 +128,7 @@ export async function taskEnd(
           call.out.say(`${new Date(line.at).toTimeString().slice(0, 8)} ${line.message}`);
         }
         shown = task.log.length;
-        return ENDED.has(task.status) ? task : undefined;
+        return hasEnded(task) ? task : undefined;
       },
     },
   );

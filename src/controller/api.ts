@@ -9,6 +9,7 @@ import type {
   ApplicationDetails,
   ConfigDocument,
   LogLine,
+  MachineProcess,
   ModelConfigDocument,
   ModelDocument,
   OperationView,
@@ -223,6 +224,8 @@ export interface Verbs {
   };
   /** Default: every machine. */
   mend: { request: { targets?: string[] }; answer: Told };
+  /** Of a machine, a unit's machine, or the `controller`. */
+  processes: { request: { target: string }; answer: MachineProcess[] };
   place: {
     request: { target: string };
     /** `entrance`: words to put before a program that is to run there, as the controller's user. */

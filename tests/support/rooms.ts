@@ -141,8 +141,15 @@ export const rooms: readonly Room[] = [
   {
     place: ['src/cli/'],
     may: ['lib/contract/', 'yaml', 'node:*'],
-    typesOf: ['src/controller/api.ts', 'src/controller/api/'],
+    typesOf: ['src/controller/api.ts', 'src/controller/api/', 'src/chaos/'],
+    lazily: ['src/chaos/campaign.ts', 'src/chaos/faults.ts', 'src/chaos/report.ts'],
     why: 'the command line knows the controller by its API alone, and Juju’s flags by the contract',
+  },
+  {
+    place: ['src/chaos/'],
+    may: ['lib/machine/', 'node:*'],
+    lazily: ['pg'],
+    why: 'faults strike from outside: they know of charm and controller what an operator can see',
   },
   {
     place: ['charms/'],

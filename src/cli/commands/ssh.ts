@@ -7,12 +7,9 @@
  */
 import { spawn } from 'node:child_process';
 import { constants } from 'node:os';
-import { join } from 'node:path';
 import { UsageError } from '../../../lib/contract/gnuflag.ts';
 import type { Command } from '../command.ts';
-
-/** Not a login shell: /etc/profile would set another PATH than the charm's profile. */
-const PREPARE = 'if [ -r ./profile ]; then . ./profile; fi';
+import { type UnitPlace, unitShell } from '../unit-shell.ts';
 
 export const ssh: Command = {
   name: 'ssh',
@@ -39,29 +36,18 @@ export const ssh: Command = {
   },
 };
 
-interface Place {
-  unit: string;
-  directory: string;
-  entrance: readonly string[];
-}
-
 /** @returns its exit code, as ssh passes it on */
 function shell(
-  { unit, directory, entrance }: Place,
+  place: UnitPlace,
   command: string,
   env: Record<string, string | undefined>,
 ): Promise<number> {
   const interactive = process.stdin.isTTY === true ? `-i` : '';
+  const prompt = `${place.unit}:\\w\\$ `;
   // What the profile exports outlives the exec. A shell that is not interactive drops PS1.
-  const ownShell = `export PS1='${unit}:\\w\\$ '; exec /bin/bash --noprofile --norc ${interactive}`;
-  const wanted = command === '' ? ownShell : command;
-  const bash = ['/bin/bash', '--noprofile', '--norc', '-c', `${PREPARE}\n${wanted}`];
-  const [program = '/bin/bash', ...words] = [...entrance, ...bash];
-  const child = spawn(program, words, {
-    cwd: directory,
-    env: cleanEnvironment(unit, directory, env),
-    stdio: 'inherit',
-  });
+  const ownShell = `export PS1='${prompt}'; exec /bin/bash --noprofile --norc ${interactive}`;
+  const { program, words, options } = unitShell(place, command === '' ? ownShell : command, env);
+  const child = spawn(program, words, { ...options, stdio: 'inherit' });
   // Ctrl-C belongs to the shell; this process just waits for it.
   const ignore = () => {};
   process.on('SIGINT', ignore);
@@ -72,20 +58,4 @@ function shell(
       resolve(code ?? 128 + (signal === null ? 0 : constants.signals[signal]));
     });
   });
-}
-
-function cleanEnvironment(
-  unit: string,
-  directory: string,
-  env: Record<string, string | undefined>,
-): Record<string, string> {
-  const kept = ['HOME', 'USER', 'LOGNAME', 'TERM', 'LANG', 'TZ', 'COLUMNS', 'LINES'];
-  const entries = kept.flatMap((name) => (env[name] === undefined ? [] : [[name, env[name]]]));
-  return {
-    LANG: 'C.UTF-8',
-    ...(Object.fromEntries(entries) as Record<string, string>),
-    PATH: env['PATH'] ?? '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
-    JUJU_UNIT_NAME: unit,
-    JUJU_CHARM_DIR: join(directory, 'charm'),
-  };
 }

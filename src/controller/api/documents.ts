@@ -243,3 +243,13 @@ export interface StatusLogLine {
   status: string;
   message: string;
 }
+
+/** A process; its number and its start together name one for as long as the host is up. */
+export interface MachineProcess {
+  pid: number;
+  parent: number;
+  /** Clock ticks after boot. */
+  started: string;
+  command: string;
+  cwd: string;
+}

@@ -20,6 +20,7 @@ import { addSecret, removeSecret, setAccess, updateSecret } from '../operations/
 import { configDocument } from '../views/config.ts';
 import { logLines, statusLog } from '../views/log.ts';
 import { modelConfigDocument, modelDocument } from '../views/model.ts';
+import { machineProcesses } from '../views/processes.ts';
 import { secretDocument, secretsDocument } from '../views/secrets.ts';
 import { statusAnswer } from '../views/status.ts';
 import { storageDocument } from '../views/storage.ts';
@@ -324,6 +325,10 @@ export const routes: { [V in Verb]: TypedRoute<V> } = {
       await engine.refreshNetworks();
       return told(lines);
     },
+  },
+  processes: {
+    schema: z.object({ target: name }),
+    run: ({ model }, { target }) => machineProcesses(model, target),
   },
   place: {
     schema: z.object({ target: name }),

@@ -1,6 +1,9 @@
 /** The API over its real socket: errors, checks at the boundary, answers that wait for a change. */
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { statSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
 import { request } from 'node:http';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
@@ -158,6 +161,30 @@ describe('the API', () => {
       await assert.rejects(api.call('cancel-task', { ids: ['9'] }), {
         message: 'task "9" not found',
       });
+    });
+
+    test('processes are those of a machine, whichever of its names is given', async () => {
+      await world.deploy('web', { units: 2 });
+      const cwd = world.model.layout.agentDir('web/1');
+      await mkdir(cwd, { recursive: true });
+      const child = spawn('sleep', ['60'], { cwd, stdio: 'ignore' });
+      try {
+        await once(child, 'spawn');
+        const found = await api.call('processes', { target: 'web/1' });
+        assert.partialDeepStrictEqual(found, [
+          { pid: child.pid, parent: process.pid, command: 'sleep 60', cwd },
+        ]);
+        assert.deepEqual(await api.call('processes', { target: '1' }), found);
+        assert.deepEqual(await api.call('processes', { target: 'web/0' }), []);
+      } finally {
+        child.kill();
+      }
+    });
+
+    test('the controller is a process too, and a machine that is not there has none', async () => {
+      const [own] = await api.call('processes', { target: 'controller' });
+      assert.equal(own?.pid, process.pid);
+      await assert.rejects(api.call('processes', { target: '7' }), /machine 7 not found/);
     });
 
     test('a unit’s place is known once it is there', async () => {

@@ -72,7 +72,8 @@ export async function runCommand(
       interspersed: command.stopsAtPositional !== true,
     });
     const { signal } = new AbortController();
-    const call: Call = { args: flags.args, flags, api, out, env: {}, cwd: '/', signal };
+    const { args } = flags;
+    const call: Call = { args, flags, api, lasting: api, out, env: {}, cwd: '/', signal };
     return { code: await command.run(call), error: undefined, out, asked };
   } catch (error) {
     return { code: undefined, error, out, asked };
