@@ -149,6 +149,7 @@ export class ClientWorld {
       database:
         this.primary === undefined
           ? unknown('no primary')
+      tags: {},
           : known({
               serverVersion: '15.18 (Debian 15.18-0)',
               databases: [...this.databases],

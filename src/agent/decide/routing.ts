@@ -4,6 +4,7 @@
  * What is unknown changes nothing: a pooler that leads to the last primary is right in every case
  * but a failover, and then nobody knows better yet.
  */
+import type { Desired } from '../../charm/model/desired.ts';
 import type { ClusterMember, ClusterView, Observed } from '../../charm/model/world.ts';
 
 export interface Route {
@@ -64,4 +65,16 @@ function decideReaders(
     .filter(fit)
     .map((member) => member.address)
     .toSorted();
+}
+
+/** Of the readers those in this unit's zone; all of them where that is not known, or has none. */
+export function nearest(
+  readers: readonly string[],
+  { members, unit }: Pick<Desired, 'members' | 'unit'>,
+): readonly string[] {
+  const zone = members.find((member) => member.unit === unit.name)?.zone;
+  if (zone === undefined) return readers;
+  const near = members.filter((member) => member.zone === zone).map(({ address }) => address);
+  const found = readers.filter((address) => near.includes(address));
+  return found.length > 0 ? found : readers;
 }

@@ -23,7 +23,7 @@ import {
 import type { PoolerAdmin } from '../../charm/workload/ports.ts';
 import type { Clients } from '../clients.ts';
 import { withReplication } from '../decide/cluster.ts';
-import { decideRoute, NO_ROUTE, type Route } from '../decide/routing.ts';
+import { decideRoute, NO_ROUTE, nearest, type Route } from '../decide/routing.ts';
 import type { Facts } from '../facts.ts';
 import { Loop } from '../loop.ts';
 import { Pause, type PoolerControl } from './pause.ts';
@@ -215,7 +215,8 @@ export class PoolerKeeper implements PoolerControl {
   /** The wished texts; for what is not known, what is on disk. */
   async #files(desired: Desired, content: Known): Promise<PoolerFiles> {
     const { route, databases, users } = content;
-    const topology = { ...route, refuses: this.#refuses() };
+    const readers = nearest(route.readers, desired);
+    const topology = { ...route, readers, refuses: this.#refuses() };
     const wish = renderPooler(desired, { topology, databases, users, admin: this.#admin });
     const path = filesOf(desired);
     if (topology.primary === undefined) wish.ini = (await readIfExists(path.ini)) ?? wish.ini;
@@ -245,6 +246,7 @@ export class PoolerKeeper implements PoolerControl {
     const view: PoolerView = {
       generation: desired.generation,
       primary: route.primary,
+      readers: [...route.readers],
       users: users.map(({ name }) => name),
       paused,
       version: /\d[\d.]*/.exec(String(version[0]?.['version']))?.[0] ?? '',

@@ -25,7 +25,7 @@ export function endpointsOf(
   const ranked = addresses.toSorted(
     (a, b) => Number(b.unit === primaryUnit) - Number(a.unit === primaryUnit),
   );
-  const replicas = new Set(servingUnits(world).filter((unit) => unit !== primaryUnit));
+  const replicas = new Set(readingUnits(world).filter((unit) => unit !== primaryUnit));
   const readers = addresses.filter(({ unit }) => replicas.has(unit));
   const list = (units: typeof addresses, port: number) =>
     units.map(({ address }) => hostPort(address, port)).join(',');
@@ -77,6 +77,21 @@ function servingUnits(world: Snapshot): string[] {
   if (!cluster.known) return [];
   const serving = cluster.value.members.filter((it) => it.role === 'primary' || it.streaming);
   return serving.map((member) => unitOfMember(member.name));
+}
+
+/**
+ * Units whose replicas lag by no more than `readonly-maximum-lag` and are not kept from reading.
+ * Until the agent says which, all that stream.
+ */
+function readingUnits(world: Snapshot): string[] {
+  const [cluster, pooler] = [probe(world, 'cluster'), probe(world, 'pooler')];
+  if (!cluster.known) return [];
+  const fit = pooler.known ? pooler.value.readers : undefined;
+  const reading = cluster.value.members.filter(
+    ({ streaming, tags, address }) =>
+      streaming && tags['noloadbalance'] !== true && (fit?.includes(address) ?? true),
+  );
+  return reading.map((member) => unitOfMember(member.name));
 }
 
 /** Where clients reach each unit that stays, ascending by number. */

@@ -4,7 +4,7 @@
  */
 import { internalChain, internalTrust } from '../model/internal-ca.ts';
 import { PORTS } from '../model/patroni-config.ts';
-import type { Snapshot } from '../model/snapshot.ts';
+import { type Snapshot, ZONE } from '../model/snapshot.ts';
 import { type Decider, step, waiting } from '../model/steps.ts';
 import { fileStep } from './file.ts';
 
@@ -29,7 +29,7 @@ export const passwords: Decider = (world) => {
 };
 
 export const addresses: Decider = (world) => {
-  const { address, clientAddress } = world.unit;
+  const { address, clientAddress, zone } = world.unit;
   if (address === undefined || world.peers.relationId === undefined) {
     return [waiting('no-address', 'waiting for an address of the database-peers binding')];
   }
@@ -37,6 +37,7 @@ export const addresses: Decider = (world) => {
     ip: address,
     'database-peers-address': address,
     'database-address': clientAddress ?? address,
+    ...(zone === undefined ? {} : { [ZONE]: zone }),
   });
   if (data === undefined) return [];
   return [step('peer-set', { scope: 'unit', data }, 'members find this unit by its address')];

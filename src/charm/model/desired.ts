@@ -68,6 +68,8 @@ export interface Member {
   unit: string;
   member: string;
   address: string;
+  /** Where it says it is; left out: nobody knows. */
+  zone?: string;
 }
 
 /** Absolute paths, see docs/architecture.md. */

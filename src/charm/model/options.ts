@@ -8,6 +8,7 @@
 import { type HbaEntry, parseHbaEntries, parseNetworks } from './hba-entry.ts';
 import { DEFAULT_FILTER, parseSearchFilter } from './ldap-filter.ts';
 import { type GroupMapping, parseLdapMap } from './ldap-map.ts';
+import { MEMBER_TAGS_FORM, type MemberTags, parseMemberTags } from './member-tags.ts';
 import {
   ANY_MACHINE,
   allowedOf,
@@ -41,6 +42,8 @@ export interface Options {
   failoverWait: { seconds: number; clients: number | undefined };
   /** Beyond this lag a replica is not read from through the pooler. */
   readonlyMaximumLagMib: number;
+  /** What single units are for, by their names. */
+  memberTags: Readonly<Record<string, MemberTags>>;
   maxConnections: number | undefined;
   failoverProfile: FailoverProfile;
   /** Ends with 0 only when the machine of a lost primary is certainly off. */
@@ -92,6 +95,7 @@ export function parseOptions(raw: RawOptions, limits: Limits = ANY_MACHINE): Par
       clients: reader.integer('failover-wait-clients', 1, 1_000_000),
     },
     readonlyMaximumLagMib: reader.integer('readonly-maximum-lag', 1, 1_048_576) ?? 64,
+    memberTags: reader.text('member-tags', parseMemberTags, MEMBER_TAGS_FORM) ?? {},
     clientConnectionLimit: reader.integer('client-connection-limit', 1, 262_143),
     // Patroni quietly takes its own value for fewer than 25.
     maxConnections: reader.integer('experimental-max-connections', 25, 262_143),

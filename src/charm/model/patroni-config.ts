@@ -11,6 +11,7 @@ import { render } from './etcd-config.ts';
 import { inUrl } from './etcd-facts.ts';
 import { clocksOf } from './failover.ts';
 import { hbaLines, identLines } from './hba.ts';
+import { confirmingReplicas, NO_TAGS, tagsInForce } from './member-tags.ts';
 import type { Tree } from './merge.ts';
 import { type Options, synchronousNodes } from './options.ts';
 import { sizesOf } from './parameters.ts';
@@ -44,7 +45,10 @@ export interface PatroniInput {
 /** What Patroni keeps in etcd for all members, in full. */
 export function dynamicConfig(world: Snapshot, options: Options): Record<string, unknown> {
   const planned = world.peers.planned.length;
-  const synchronous = synchronousNodes(options, planned);
+  const synchronous = Math.min(
+    synchronousNodes(options, planned),
+    confirmingReplicas(options.memberTags, world.peers.planned),
+  );
   return {
     ...clocksOf(options.failoverProfile, world.machine.capabilities),
     maximum_lag_on_failover: options.maximumLagOnFailover,
@@ -129,7 +133,9 @@ export function patroniConfig(world: Snapshot, input: PatroniInput): string | un
       key: tls.key,
     },
     ...(input.founds ? { bootstrap: bootstrap(world, input.options, layout.wal) } : {}),
+    ...tagsOf(world, input),
     postgresql: {
+      ...delayOf(world, input.options),
       listen: `${unique([unit.address, unit.clientAddress]).join(',')}:${PORTS.postgres}`,
       connect_address: at(PORTS.postgres),
       data_dir: layout.data,
@@ -155,6 +161,19 @@ export function patroniConfig(world: Snapshot, input: PatroniInput): string | un
       pg_ident: identLines(hbaInput(world, input).osUsers),
     },
   });
+}
+
+/** Patroni makes no database on a member that may not lead: it is told with the next event. */
+function tagsOf({ unit, peers }: Snapshot, { founds, options }: PatroniInput): Tree {
+  const tags = tagsInForce(options.memberTags, unit.name, peers.planned);
+  return founds || Object.keys(tags).length === 0 ? {} : { tags: { ...tags } };
+}
+
+/** Of a standby: Patroni writes what stands here only there, and reloads when it changes. */
+function delayOf({ unit }: Snapshot, options: Options): Tree {
+  const { delaySeconds } = options.memberTags[unit.name] ?? NO_TAGS;
+  if (delaySeconds === undefined) return {};
+  return { recovery_conf: { recovery_min_apply_delay: `${delaySeconds}s` } };
 }
 
 /** A first primary that only reads could not set itself up: it gets these with the next event. */

@@ -90,6 +90,8 @@ export interface UnitFacts {
   /** Bind address for clients. */
   readonly clientAddress: string | undefined;
   /** Where this unit's own connections come from, CIDR. */
+  /** Availability zone of its machine; left out: the controller knows none. */
+  readonly zone?: string;
   readonly egress: readonly string[];
   /** goal-state says that this unit is being removed. */
   readonly dying: boolean;
@@ -281,15 +283,34 @@ export function primaryOf(world: Snapshot): { member: string; address: string } 
 }
 
 /** Every unit that has published an address, this one included, ascending by number. */
-export function addresses(world: Snapshot): { unit: string; member: string; address: string }[] {
-  const own = { name: world.unit.name, ip: world.unit.address };
-  const others = world.peers.others.map(({ name, data }) => ({ name, ip: data['ip'] }));
+export function addresses(world: Snapshot): PublishedAddress[] {
+  const own = { name: world.unit.name, ip: world.unit.address, zone: world.unit.zone };
+  const others = world.peers.others.map(({ name, data }) => ({
+    name,
+    ip: data['ip'],
+    zone: data[ZONE],
+  }));
   return [own, ...others]
-    .filter((each): each is { name: string; ip: string } => each.ip !== undefined && each.ip !== '')
-    .map(({ name, ip }) => ({ unit: name, member: memberOfUnit(name), address: ip }))
+    .filter((each): each is typeof each & { ip: string } => each.ip !== undefined && each.ip !== '')
+    .map(({ name, ip, zone }) => ({
+      unit: name,
+      member: memberOfUnit(name),
+      address: ip,
+      ...(zone === undefined || zone === '' ? {} : { zone }),
+    }))
     .toSorted((a, b) => numberOf(a.unit) - numberOf(b.unit));
 }
 
 function numberOf(unit: string): number {
   return Number(unit.slice(unit.lastIndexOf('/') + 1));
 }
+/** Key of a unit's databag. */
+export const ZONE = 'availability-zone';
+
+export interface PublishedAddress {
+  unit: string;
+  member: string;
+  address: string;
+  zone?: string;
+}
+

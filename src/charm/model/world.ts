@@ -125,6 +125,8 @@ export interface PoolerView {
   generation: number;
   /** Where it routes to; undefined when it has no primary. */
   primary: string | undefined;
+  /** Addresses of the replicas that are fit for reading. Absent from an agent that does not say. */
+  readers?: string[];
   users: string[];
   paused: boolean;
   version: string;

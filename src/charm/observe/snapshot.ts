@@ -97,6 +97,7 @@ async function observeController(hooks: Hooks, context: HookContext) {
     address: peerNetwork.address,
     clientAddress: clientNetwork.address,
     egress: peerNetwork.egress,
+    ...(context.availabilityZone === '' ? {} : { zone: context.availabilityZone }),
     dying: peers.dying,
   };
   return {

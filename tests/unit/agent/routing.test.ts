@@ -5,9 +5,11 @@ import fc from 'fast-check';
 import {
   decideRoute,
   NO_ROUTE,
+  nearest,
   type RoutingInput,
   TRUST_PATRONI_MS,
 } from '../../../src/agent/decide/routing.ts';
+import type { Desired } from '../../../src/charm/model/desired.ts';
 import { type ClusterMember, known, unknown } from '../../../src/charm/model/world.ts';
 import { aMember, clusterOf, someMembers } from './cluster.ts';
 
@@ -78,6 +80,31 @@ describe('readers', () => {
     assert.deepEqual(decideRoute(input({ now, cluster: still })).readers, []);
     const blind = input({ now, cluster: still, replicationKnown: false });
     assert.deepEqual(decideRoute(blind).readers, ['addr-b']);
+  });
+});
+
+describe('of the readers', () => {
+  const unit = { name: 'pg/0' } as Desired['unit'];
+  const place = (...zones: (string | undefined)[]) => ({
+    unit,
+    members: zones.map((zone, n) => ({
+      unit: `pg/${n}`,
+      member: `pg-${n}`,
+      address: `addr-${n}`,
+      ...(zone === undefined ? {} : { zone }),
+    })),
+  });
+  const readers = ['addr-1', 'addr-2'];
+
+  test('those of the own zone come first', () => {
+    assert.deepEqual(nearest(readers, place('a', 'b', 'a')), ['addr-2']);
+    assert.deepEqual(nearest(readers, place('a', 'a', 'a')), readers);
+  });
+
+  test('all serve where that zone has none, or nobody knows it', () => {
+    assert.deepEqual(nearest(readers, place('a', 'b', 'c')), readers);
+    assert.deepEqual(nearest(readers, place(undefined, 'b', undefined)), readers);
+    assert.deepEqual(nearest([], place('a', 'a')), []);
   });
 });
 

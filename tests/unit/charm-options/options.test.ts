@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { parse } from 'yaml';
+import { MEMBER_TAGS_FORM } from '../../../src/charm/model/member-tags.ts';
 import { readOptions } from '../../../src/charm/model/option-rules.ts';
 import { ANY_MACHINE, allowedOf, type Limits } from '../../../src/charm/model/option-values.ts';
 import {
@@ -99,6 +100,7 @@ describe('options', () => {
     ['pooler-mode', 'statement', 'one of session, transaction'],
     ['failover-wait-seconds', 56, 'an integer from 0 to 55'],
     ['failover-wait-clients', 0, 'an integer from 1 to 1000000'],
+    ['member-tags', 'postgresql/0 nofailover', MEMBER_TAGS_FORM],
     ['readonly-maximum-lag', 0, 'an integer from 1 to 1048576'],
     ['failover-profile', '', 'one of fast, balanced, safe'],
     ['fence-command', 'off\nreboot', COMMAND],
