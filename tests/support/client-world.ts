@@ -143,13 +143,13 @@ export class ClientWorld {
       name: `postgresql-${n}`,
       role: this.primary === `postgresql-${n}` ? 'primary' : 'replica',
       streaming: this.primary !== `postgresql-${n}`,
+      tags: {},
     }));
     const agent = {
       cluster: known({ members }),
       database:
         this.primary === undefined
           ? unknown('no primary')
-      tags: {},
           : known({
               serverVersion: '15.18 (Debian 15.18-0)',
               databases: [...this.databases],

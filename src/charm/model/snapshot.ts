@@ -87,11 +87,11 @@ export interface UnitFacts {
   readonly isLeader: boolean;
   /** Bind address for the peers; undefined while the network is not known. */
   readonly address: string | undefined;
+  /** Availability zone of its machine; left out: the controller knows none. */
+  readonly zone?: string;
   /** Bind address for clients. */
   readonly clientAddress: string | undefined;
   /** Where this unit's own connections come from, CIDR. */
-  /** Availability zone of its machine; left out: the controller knows none. */
-  readonly zone?: string;
   readonly egress: readonly string[];
   /** goal-state says that this unit is being removed. */
   readonly dying: boolean;
@@ -301,9 +301,6 @@ export function addresses(world: Snapshot): PublishedAddress[] {
     .toSorted((a, b) => numberOf(a.unit) - numberOf(b.unit));
 }
 
-function numberOf(unit: string): number {
-  return Number(unit.slice(unit.lastIndexOf('/') + 1));
-}
 /** Key of a unit's databag. */
 export const ZONE = 'availability-zone';
 
@@ -314,3 +311,6 @@ export interface PublishedAddress {
   zone?: string;
 }
 
+function numberOf(unit: string): number {
+  return Number(unit.slice(unit.lastIndexOf('/') + 1));
+}

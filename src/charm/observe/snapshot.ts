@@ -95,9 +95,9 @@ async function observeController(hooks: Hooks, context: HookContext) {
     member: memberOfUnit(context.unit),
     isLeader,
     address: peerNetwork.address,
+    ...(context.availabilityZone === '' ? {} : { zone: context.availabilityZone }),
     clientAddress: clientNetwork.address,
     egress: peerNetwork.egress,
-    ...(context.availabilityZone === '' ? {} : { zone: context.availabilityZone }),
     dying: peers.dying,
   };
   return {
