@@ -7,6 +7,7 @@
  */
 import { type Databag, databagJson, parseJson, stringList } from './databag.ts';
 import { nameProblem, prefixProblem, shown } from './postgresql-client-names.ts';
+import { parsePermissions } from './postgresql-client-permissions.ts';
 
 /** Fields that may travel in a secret, grouped as the interface groups them. */
 const USER_FIELDS = ['username', 'password', 'uris', 'read-only-uris'] as const;
@@ -47,6 +48,8 @@ export interface ClientRequest {
   entitySecret: string | undefined;
   /** What its sessions will show beside the password; left out: nothing. */
   certificate?: OfferedAs;
+  /** Single grants, ascending, instead of owning its database; left out: it owns it. */
+  permissions?: string[];
   /** Which of the optional fields the client reads from its secrets. */
   wants: { uris: boolean; readOnlyUris: boolean; tls: boolean };
 }
@@ -155,7 +158,7 @@ function textFields(item: Record<string, unknown>): Databag | undefined {
   if (typeof external !== 'boolean') return undefined;
   const permissions = item['entity-permissions'] ?? [];
   if (!Array.isArray(permissions)) return undefined;
-  if (permissions.length > 0) bag['entity-permissions'] = 'given';
+  if (permissions.length > 0) bag['entity-permissions'] = JSON.stringify(permissions);
   return { ...bag, 'external-node-connectivity': String(external) };
 }
 
@@ -177,6 +180,10 @@ function parseRequest(
   }
   const roles = extraRoles(bag, entity);
   if (!roles.ok) return refuse(id, roles.reason);
+  const asked = isGiven(bag['entity-permissions'])
+    ? parsePermissions(bag['entity-permissions'], resource)
+    : undefined;
+  if (asked?.ok === false) return refuse(id, asked.reason);
   if (fields === undefined) {
     return refuse(id, 'sends requested-secrets that is not a JSON list of names');
   }
@@ -188,6 +195,7 @@ function parseRequest(
     external: bag['external-node-connectivity']?.toLowerCase() === 'true',
     entitySecret: bag['requested-entity-secret'],
     ...certificateOf(bag),
+    ...(asked === undefined || asked.grants.length === 0 ? {} : { permissions: asked.grants }),
     wants: {
       uris: fields.includes('uris'),
       readOnlyUris: fields.includes('read-only-uris'),
@@ -216,9 +224,8 @@ function unservedFeature(bag: Databag, prefix: string | undefined): string | und
   if (matching !== undefined && prefix === undefined) {
     return 'asks for prefix-matching with a database that does not end in "*"';
   }
-  const permissions = bag['entity-permissions'];
-  if (permissions !== undefined && permissions !== '[]') {
-    return 'asks for entity-permissions; the objects do not exist yet, GRANT on them by SQL';
+  if (prefix !== undefined && isGiven(bag['entity-permissions'])) {
+    return 'asks for entity-permissions with a prefix; ask for one database by its name';
   }
   const offers = bag['secret-mtls'] !== undefined || bag['mtls-cert'] !== undefined;
   if (offers && bag['entity-type'] === 'GROUP') {
@@ -228,6 +235,10 @@ function unservedFeature(bag: Databag, prefix: string | undefined): string | und
     return 'asks for a group with a name of its own; leave requested-entity-secret out';
   }
   return undefined;
+}
+
+function isGiven(permissions: string | undefined): permissions is string {
+  return permissions !== undefined && permissions !== '' && permissions !== '[]';
 }
 
 type ExtraRoles = { ok: true; roles: ExtraRole[] } | { ok: false; reason: string };
@@ -275,9 +286,17 @@ export interface Wish {
   entityType?: string;
   extraGroupRoles?: string;
   external?: boolean;
+  /** As the interface has them; left out: none. */
+  permissions?: readonly Permission[] | undefined;
   /** URIs of secrets that the client has granted to the database. */
   entitySecret?: string | undefined;
   certificateSecret?: string | undefined;
+}
+
+export interface Permission {
+  resource_name: string;
+  resource_type: string;
+  privileges: readonly string[];
 }
 
 /** The client's application databag in v0. */
@@ -289,6 +308,7 @@ export function requestData(wish: Wish): Record<string, string> {
     'external-node-connectivity': wish.external ? 'true' : '',
     'requested-entity-secret': wish.entitySecret,
     'secret-mtls': wish.certificateSecret,
+    'entity-permissions': wish.permissions && JSON.stringify(wish.permissions),
     'prefix-matching': wish.database.endsWith('*') ? 'all' : '',
   };
   const given = Object.entries(optional).filter((entry): entry is [string, string] => !!entry[1]);
@@ -309,6 +329,7 @@ export function requestDataV1(wish: Wish, id: string, salt: string): Record<stri
     'extra-group-roles': wish.extraGroupRoles || null,
     'external-node-connectivity': wish.external ?? false,
     'entity-type': wish.entityType || null,
+    ...(wish.permissions === undefined ? {} : { 'entity-permissions': wish.permissions }),
     ...(wish.certificateSecret === undefined ? {} : { 'secret-mtls': wish.certificateSecret }),
   };
   return { version: 'v1', requests: JSON.stringify([request]) };

@@ -162,9 +162,8 @@ export const postgresql: Charm<Snapshot, Steps, Tools> = {
     if (world.unit.isLeader && context.name === 'start' && postgres !== undefined) {
       await hooks.applicationVersionSet(postgres.version);
     }
-    // Nobody is told of a grant.
-    const awaitsGrant = findings.some(({ code }) => code === 'system-users-unreadable');
-    if ((failed.length === 0 && !awaitsGrant) || !world.agent.known) return;
+    const unheard = findings.some(({ code }) => UNHEARD.includes(code));
+    if ((failed.length === 0 && !unheard) || !world.agent.known) return;
     const { agentClient } = await import('./workload/agent.ts');
     await agentClient(world.layout.agentSocket)
       .wakeAfter(RETRY_MS)
@@ -172,5 +171,7 @@ export const postgresql: Charm<Snapshot, Steps, Tools> = {
   },
 };
 
+/** Nobody is told of a grant, nor of a table that a client makes. */
+const UNHEARD = ['system-users-unreadable', 'client-objects-missing'];
 /** A step that failed is tried again after this, or when the agent sees something change. */
 const RETRY_MS = 10_000;

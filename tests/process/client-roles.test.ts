@@ -1,6 +1,7 @@
 /** The SQL behind clients on a real PostgreSQL, with access rules as the charm writes them. */
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
+import { parsePermissions } from '../../lib/relations/postgresql-client-permissions.ts';
 import {
   dropClientRole,
   ensureClientDatabase,
@@ -9,13 +10,14 @@ import {
 import { ensureInstanceRoles } from '../../src/charm/apply/instance-roles.ts';
 import { hbaLines } from '../../src/charm/decide/access.ts';
 import { assumedRoles, membershipsOf } from '../../src/charm/model/client-roles.ts';
+import { readPermissions, setPermissions } from '../../src/charm/workload/permissions.ts';
 import { LoginServer, ask as query } from '../support/login-server.ts';
 
 const names = ['shop', 'bank', 'first-database', 'магазин'];
 const password = (role: string) => `p'\\w-${role}`;
 
 /** Between databases all is wide open: privileges alone must keep clients apart. */
-const rules = [1, 2, 3, 4].map((n) => ({
+const rules = [1, 2, 3, 4, 5].map((n) => ({
   user: `relation-${n}`,
   databases: names,
   networks: ['127.0.0.0/8'],
@@ -121,6 +123,68 @@ describe('clients on PostgreSQL', async () => {
     );
     assert.deepEqual(owners, [{ owner: 'charmed_shop_owner' }]);
     await query(asClient('relation-1', 'shop'), 'SELECT * FROM kept');
+  });
+
+  test('permissions are what a client may do, now and with what is made later', async () => {
+    const role = 'relation-5';
+    const owner = asClient('relation-3', 'shop');
+    await query(owner, 'CREATE TABLE goods (id serial)', 'CREATE TABLE "Secret" (id int)');
+    const memberOf = membershipsOf(['shop'], [], true);
+    const rest = { login: true, superuser: false, connectionLimit: -1, assumes: {} };
+    await ensureClientRole(admin, { name: role, mark: role, memberOf, ...rest }, password(role));
+    await assert.rejects(asClient(role, 'shop'), /permission denied for database "shop"/);
+
+    const place = { role, database: 'shop' };
+    const permission = (resource_type: string, resource_name: string, ...privileges: string[]) => ({
+      ...{ resource_type, resource_name, privileges },
+    });
+    /** As an event does: look, then give and take; at the end nothing is left to do. */
+    const permit = async (...asked: object[]) => {
+      const parsed = parsePermissions(JSON.stringify(asked), 'shop');
+      assert.ok(parsed.ok);
+      const wanted = parsed.grants;
+      for (let round = 0; ; round++) {
+        const sql = await admin('shop');
+        const { held, absent, recorded } = await readPermissions(sql, place, wanted);
+        const grant = wanted.filter((each) => ![...held, ...absent].includes(each));
+        const revoke = recorded.filter((each) => !wanted.includes(each));
+        const record = [...recorded.filter((each) => wanted.includes(each)), ...grant];
+        if (grant.length + revoke.length > 0) {
+          await setPermissions(sql, { ...place, grant, revoke, record });
+        }
+        await sql.close();
+        if (round === 1) return { grant, revoke, recorded, absent };
+      }
+    };
+    const may = (text: string) =>
+      query(asClient(role, 'shop'), text).then(
+        () => true,
+        (error: Error) => assert.match(error.message, /permission denied/) ?? false,
+      );
+
+    const asked = [permission('TABLE', 'goods', 'SELECT'), permission('TABLE', 'news', 'SELECT')];
+    const first = await permit(...asked);
+    assert.deepEqual([first.grant, first.revoke], [[], []]);
+    assert.deepEqual(first.absent, ['TABLE public.news SELECT']);
+    assert.equal(await may('SELECT * FROM goods'), true);
+    assert.equal(await may('INSERT INTO goods DEFAULT VALUES'), false);
+    assert.equal(await may('SELECT * FROM "Secret"'), false);
+    assert.equal(await may('CREATE TABLE mine ()'), false);
+
+    const all = [permission('TABLE', '*', 'SELECT', 'INSERT'), permission('SEQUENCE', '*', 'ALL')];
+    const second = await permit(...all);
+    assert.deepEqual([second.grant, second.revoke, second.absent], [[], [], []]);
+    await query(asClient('relation-3', 'shop'), 'CREATE TABLE news (id serial)');
+    for (const table of ['goods', 'news']) {
+      assert.equal(await may(`INSERT INTO ${table} DEFAULT VALUES`), true, table);
+    }
+    assert.equal(await may('DELETE FROM news'), false);
+
+    assert.deepEqual((await permit()).recorded, []);
+    await assert.rejects(asClient(role, 'shop'), /permission denied for database "shop"/);
+    await permit(...all);
+    await dropClientRole(admin, role);
+    await query(asClient('relation-3', 'shop'), 'DROP TABLE news, goods, "Secret"');
   });
 
   test('integrated again, an application finds its data and may change it', async () => {

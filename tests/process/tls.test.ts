@@ -10,7 +10,9 @@ import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { connect as connectTls } from 'node:tls';
 import { promisify } from 'node:util';
-import type pg from 'pg';
+import pg from 'pg';
+import { systemRandom } from '../../lib/std/random.ts';
+import { createAuthority, issueCertificate } from '../../lib/x509/authority.ts';
 import { charmArchive } from '../support/build.ts';
 import { startDeployment } from '../support/deployment.ts';
 import { type Access, accessOf, connect, query } from '../support/sql.ts';
@@ -197,6 +199,61 @@ describe('tls', async () => {
     await model.active(['postgresql', 'ca', 'data-integrator']);
     const [root = ''] = await roots();
     assert.equal(await psql(6432, 'verify-full', root), '1');
+  });
+
+  test('a client that offers a certificate is asked for it; the others are not', async () => {
+    const validity = { days: 2, random: systemRandom };
+    const [own, stranger] = await Promise.all(
+      ['own', 'stranger'].map(async (name) => {
+        const authority = await createAuthority(name, validity);
+        const client = await issueCertificate(
+          authority,
+          { member: `${name} client`, addresses: [] },
+          validity,
+        );
+        return { ca: authority.certificate, cert: client.certificate, key: client.key };
+      }),
+    );
+    assert.ok(own !== undefined && stranger !== undefined);
+    const offer = (...pems: string[]) => `mtls-cert=${pems.join('\n')}`;
+    const options = ['--config', 'database-name=vault', '--config', offer(own.cert, own.ca)];
+    await model.pgcharm(['deploy', charmArchive('data-integrator'), 'guarded', ...options]);
+    await model.pgcharm('integrate postgresql:database guarded:postgresql');
+    await model.active(['guarded']);
+    const guarded = await accessOf(model, 'guarded/0');
+    assert.deepEqual(guarded.endpoints, [`${host()}:5432`]);
+    const [root = ''] = await roots();
+    const login = async (port: number, shown: { cert?: string; key?: string } = {}) => {
+      const { database, username: user, password } = guarded;
+      const ssl = { ca: root, cert: shown.cert, key: shown.key };
+      const client = new pg.Client({ host: host(), port, database, user, password, ssl });
+      client.on('error', () => undefined);
+      try {
+        await client.connect();
+        return (await client.query('SELECT current_database() AS name')).rows[0]?.name;
+      } finally {
+        await client.end().catch(() => undefined);
+      }
+    };
+    const name = await model.until('a login', () => login(5432, own).catch(() => undefined));
+    assert.equal(name, 'vault');
+    await assert.rejects(login(5432), /connection requires a valid client certificate/);
+    await assert.rejects(login(5432, stranger), /unknown ca/);
+    await assert.rejects(login(6432), /login rejected|no authentication method/i);
+    assert.equal(await psql(5432, 'verify-full', root), '1');
+
+    await model.pgcharm(['config', 'guarded', offer(stranger.cert)]);
+    const said = await model.until('the reason why another cannot be used', async () => {
+      const { message = '' } =
+        (await model.units('postgresql'))['postgresql/0']?.['workload-status'] ?? {};
+      return message.startsWith('guarded offers') ? message : undefined;
+    });
+    assert.match(said, /the CA that issued it is missing/);
+    assert.equal(await login(5432, own), 'vault');
+    await model.pgcharm('config guarded --reset mtls-cert');
+    await model.until('the password alone', () => login(6432).catch(() => undefined));
+    await model.active(['postgresql', 'guarded']);
+    assert.match((await accessOf(model, 'guarded/0')).endpoints[0] ?? '', /:6432$/);
   });
 
   test('given up, plain works again, and no connection was lost on the way', async () => {

@@ -4,6 +4,8 @@
  */
 import { reconcile as run, type StepTable } from '../../lib/charm/reconcile.ts';
 import { loginOf, loginSecret } from '../../lib/relations/postgresql-client.ts';
+import { grantedObject } from '../../lib/relations/postgresql-client-permissions.ts';
+import { parseRequests } from '../../lib/relations/postgresql-client-request.ts';
 import { accessRules } from '../../src/charm/decide/access.ts';
 import { clientNames } from '../../src/charm/decide/client-names.ts';
 import { clients } from '../../src/charm/decide/clients.ts';
@@ -54,6 +56,10 @@ export class ClientWorld {
   offered: Record<string, OfferedCertificate> = {};
   /** What the unit shows clients: nothing, nothing yet though an authority is related, or TLS. */
   tls: 'off' | 'awaited' | 'on' = 'off';
+  /** Grants that each role has been given by the charm's record, and those that it really has. */
+  granting: Record<string, { recorded: string[]; held: string[] }> = {};
+  /** Objects that do not exist, as grants name them. */
+  absent: string[] = [];
   /** Files of the unit, by path. */
   files: Record<string, string> = {};
   /** What clients have granted, by URI. */
@@ -182,6 +188,7 @@ export class ClientWorld {
       relations: [...this.#related(from), ...this.#authority()],
       certificates: this.#certificates(),
       offered: this.offered,
+      permissions: this.#permissions(from),
       machine: { memoryBytes: 4 * 1024 ** 3, cpus: 2, packages: {} },
       named: { 'time-zone': [], locale: [], library: [] },
       relationSecrets: from.secrets,
@@ -194,6 +201,23 @@ export class ClientWorld {
       },
       agent: known(agent),
     } as unknown as Snapshot;
+  }
+
+  /** As src/charm/observe looks: by the fact, and only for roles that exist. */
+  #permissions({ peers }: Committed): NonNullable<Snapshot['permissions']> {
+    const facts = JSON.parse(peers['clients'] ?? '{}');
+    const asking = this.clients.flatMap(({ id, ending, remoteApp }) =>
+      ending ? [] : [{ mark: `relation-${id}`, wanted: permissionsIn(remoteApp) }],
+    );
+    const seen = asking.flatMap(({ mark, wanted }) => {
+      if (wanted.length === 0 && facts[mark]?.permissions !== true) return [];
+      if (this.primary === undefined || this.role(mark) === undefined) return [];
+      const { recorded, held } = this.granting[mark] ?? { recorded: [], held: [] };
+      const absent = wanted.filter((line) => this.absent.includes(grantedObject(line)));
+      const state = { recorded, absent, held: held.filter((line) => wanted.includes(line)) };
+      return [[mark, known(state)] as const];
+    });
+    return Object.fromEntries(seen);
   }
 
   #related({ bags }: Committed): Relation[] {
@@ -260,6 +284,11 @@ export class ClientWorld {
       'adjust-role': this.#step(({ role: { mark, ...role } }) => {
         this.#put({ ...role, comment: mark });
       }),
+      'set-permissions': this.#step(({ role, grant, revoke, record }) => {
+        const before = this.granting[role]?.held ?? [];
+        const held = [...before.filter((line) => !revoke.includes(line)), ...grant];
+        this.granting[role] = { recorded: record, held };
+      }),
       'assume-roles': this.#step(({ role, assumes }) => {
         this.#put({ ...this.role(role), name: role, assumes });
       }),
@@ -306,6 +335,11 @@ export class ClientWorld {
       },
     };
   }
+}
+
+function permissionsIn(remoteApp: Bag): string[] {
+  const [parsed] = parseRequests(remoteApp)?.requests ?? [];
+  return (parsed?.ok ? parsed.request.permissions : undefined) ?? [];
 }
 
 /** `database.7.user.secret` -> `user7` */

@@ -10,6 +10,7 @@ import { OperatorError } from '../../../lib/std/errors.ts';
 import { CLIENT_ENDPOINT } from '../model/clients.ts';
 import type { OwnedSecret } from '../model/snapshot.ts';
 import type { ClientLogin } from '../model/steps.ts';
+import { setPermissions } from '../workload/permissions.ts';
 import {
   dropClientRole,
   ensureClientDatabase,
@@ -27,6 +28,7 @@ type ClientSteps =
   | 'issue-credentials'
   | 'update-credentials'
   | 'adjust-role'
+  | 'set-permissions'
   | 'assume-roles'
   | 'issue-tls-secret'
   | 'grant-secret'
@@ -66,6 +68,14 @@ export const clientSteps: Families<ClientSteps> = {
     lane: ({ role }) => `client ${role.name}`,
     async apply({ role }, tools) {
       await ensureClientRole(toPrimary(tools), role, undefined);
+      return undefined;
+    },
+  },
+  'set-permissions': {
+    lane: ({ role }) => `client ${role}`,
+    async apply(change, tools) {
+      const sql = await toPrimary(tools)(change.database);
+      await using(sql, () => setPermissions(sql, change));
       return undefined;
     },
   },

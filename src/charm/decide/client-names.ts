@@ -15,6 +15,7 @@ import {
 import { probe, type Snapshot } from '../model/snapshot.ts';
 import { type Decider, step } from '../model/steps.ts';
 import type { DatabaseView } from '../model/world.ts';
+import { permissionsFact } from './client-permissions.ts';
 
 export const clientNames: Decider = (world) => {
   if (!world.unit.isLeader || world.unit.dying) return [];
@@ -34,7 +35,12 @@ function factOf(client: Client, world: Snapshot): ClientFact | undefined {
   const { resource } = client.request;
   const databases =
     'prefix' in resource ? { databases: meant(resource.prefix, client, world) } : {};
-  const fact = { ...user, ...databases, ...certificateFact(client, world) };
+  const fact = {
+    ...user,
+    ...databases,
+    ...certificateFact(client, world),
+    ...permissionsFact(client, world),
+  };
   return Object.keys(fact).length === 0 ? undefined : fact;
 }
 

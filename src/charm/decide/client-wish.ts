@@ -36,7 +36,7 @@ export function wishOf(
   const actual = view.roles.find((role) => role.name === name);
   const superuser = request.roles.includes('superuser');
   const login = request.entity !== 'GROUP';
-  const asked = membershipsOf(databases, request.roles);
+  const asked = membershipsOf(databases, request.roles, request.permissions !== undefined);
   const made = asked.includes(DATABASES_OWNER) ? madeItself(actual?.memberOf ?? [], view) : [];
   const memberOf = [...new Set([...asked, ...made])].sort();
   const known = [...new Set([...ready, ...databases])].sort();

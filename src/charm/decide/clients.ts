@@ -39,6 +39,7 @@ import type { DatabaseView } from '../model/world.ts';
 import { type Endpoints, endpointsOf, unawareUnits } from './client-facts.ts';
 import { leftovers, withdraw } from './client-leavings.ts';
 import { chosenName, databasesWith } from './client-names.ts';
+import { permissions } from './client-permissions.ts';
 import { type Surroundings, surroundingsOf, wishOf } from './client-wish.ts';
 
 export const clients: Decider = (world) => {
@@ -119,7 +120,8 @@ function serve(client: Client, world: Snapshot, server: Server | undefined): Out
   const facts = { ...endpoints, ...resourceFacts(client, databases) };
   const wish = wishOf(client, chosen?.user ?? mark, databases, server);
   const served = { client, facts, wish, databases };
-  const prepared = prepare(served, world, server);
+  const { steps, findings } = permissions(client, wish.name, world);
+  const prepared = [...prepare(served, world, server), ...steps];
   if (said[`secret-${secretGroup(request)}`] === undefined) {
     const ruled = databases.length > 0 || request.roles.length > 0;
     const unaware = wish.login ? unawareUnits(wish.name, ruled, world) : [];
@@ -130,7 +132,8 @@ function serve(client: Client, world: Snapshot, server: Server | undefined): Out
     }
     if (prepared.length > 0) return { decisions: prepared };
   }
-  return { decisions: [...prepared, ...grants(client, said, world)], ...answerOf(served, world) };
+  const decisions = [...prepared, ...findings, ...grants(client, said, world)];
+  return { decisions, ...answerOf(served, world) };
 }
 
 /** A client that wants to be asked for its certificate is not served without. */

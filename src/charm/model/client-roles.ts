@@ -78,14 +78,23 @@ export function isOwnerRole(role: string): boolean {
   return /^charmed_.+_owner$/.test(role);
 }
 
-/** What a client is a member of, for the databases that it asked for. */
-export function membershipsOf(databases: readonly string[], extra: readonly ExtraRole[]): string[] {
+/**
+ * What a client is a member of, for the databases that it asked for.
+ *
+ * @param permitted it asks for single permissions in them, and owns nothing
+ */
+export function membershipsOf(
+  databases: readonly string[],
+  extra: readonly ExtraRole[],
+  permitted = false,
+): string[] {
   const [only] = extra;
   const instance = extra.flatMap((role) =>
     role === 'superuser' ? [] : [role === 'createdb' ? DATABASES_OWNER : role],
   );
   // Who reads, writes or watches the whole instance owns nothing in any database.
-  const owns = !['charmed_stats', 'charmed_read', 'charmed_dml'].includes(only ?? '');
+  const watches = ['charmed_stats', 'charmed_read', 'charmed_dml'].includes(only ?? '');
+  const owns = !permitted && !watches;
   const own = owns ? databases.map(rolesOf).flatMap(({ admin, dml }) => [admin, dml]) : [];
   return [CLIENT_GROUP, ...instance, ...own].sort();
 }

@@ -34,6 +34,8 @@ export interface ClientFact {
   databases?: string[];
   /** Who vouches for its certificates, PEM: the last that could be used. */
   certificate?: string;
+  /** It asks for permissions, or still has some that it has asked for. */
+  permissions?: true;
 }
 
 /** The relations with clients, ascending by number. */

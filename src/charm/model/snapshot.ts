@@ -10,6 +10,7 @@ import type { Certificates } from './certificates.ts';
 import type { OfferedCertificate } from './client-certificates.ts';
 import type { Layout } from './layout.ts';
 import type { ParsedOptions } from './options.ts';
+import type { PermissionState } from './permissions.ts';
 import type { AgentWorld, Observed } from './world.ts';
 
 export type Databag = Readonly<Record<string, string>>;
@@ -42,6 +43,8 @@ export interface Snapshot {
   readonly grantedSecrets: Readonly<Record<string, Databag>>;
   /** Certificates that clients offer, by mark; absent without any, and where not leading. */
   readonly offered?: Readonly<Record<string, OfferedCertificate>>;
+  /** Of clients that ask for permissions, by mark; absent without any, and where not leading. */
+  readonly permissions?: Readonly<Record<string, Observed<PermissionState>>>;
   /** Every relation but the peer relation. */
   readonly relations: readonly Relation[];
   /** As `opened-ports` gives them: `5432/tcp`. */
@@ -268,14 +271,16 @@ export function memberOfUnit(unit: string): string {
 
 /** What the agent says of one subject, or why that is not known. */
 export function probe<K extends 'etcd' | 'cluster' | 'database' | 'local' | 'pooler' | 'backup'>(
-  world: Snapshot,
+  world: Pick<Snapshot, 'agent'>,
   subject: K,
 ): AgentWorld[K] {
   return world.agent.known ? world.agent.value[subject] : world.agent;
 }
 
 /** The member that is primary, or undefined when there is none or it is not known. */
-export function primaryOf(world: Snapshot): { member: string; address: string } | undefined {
+export function primaryOf(
+  world: Pick<Snapshot, 'agent'>,
+): { member: string; address: string } | undefined {
   const cluster = probe(world, 'cluster');
   if (!cluster.known) return undefined;
   const primary = cluster.value.members.find((member) => member.role === 'primary');

@@ -115,6 +115,14 @@ export interface Steps {
   'update-credentials': ClientLogin;
   /** Everything about a client's role but its password. */
   'adjust-role': { role: RoleWish };
+  /** Single grants to a client's role, and the record of all that it has been granted. */
+  'set-permissions': {
+    role: string;
+    database: string;
+    grant: string[];
+    revoke: string[];
+    record: string[];
+  };
   /** Of a login that is no client's: as in DatabaseRole. */
   'assume-roles': { role: string; assumes: Record<string, string> };
   'issue-tls-secret': { relationId: number; label: string; content: Record<string, string> };

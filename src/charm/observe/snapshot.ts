@@ -17,6 +17,7 @@ import { observeCertificate, observeData, observeDirectories, observeFiles } fro
 import { baseOf, observeMachine } from './machine.ts';
 import { observeNamed } from './named.ts';
 import { observePeers } from './peers.ts';
+import { observePermissions } from './permissions.ts';
 import { observePrograms } from './programs.ts';
 import { observeGrantedSecrets, observeRelationSecrets, observeRelations } from './relations.ts';
 import { observeServices } from './services.ts';
@@ -44,7 +45,7 @@ export async function observe(hooks: Hooks, context: HookContext): Promise<Snaps
       observeCertificates(hooks, context, { layout, relations: said.relations }),
       observeRelationSecrets(hooks, said.unit.isLeader ? said.relations : []),
     ]);
-  return {
+  const world: Snapshot = {
     event: eventFacts(context),
     model: context.model,
     app: context.app,
@@ -65,6 +66,7 @@ export async function observe(hooks: Hooks, context: HookContext): Promise<Snaps
     agent,
     layout,
   };
+  return { ...world, ...(await observePermissions(world)) };
 }
 
 function isWatched({ endpoint, ending }: Relation): boolean {

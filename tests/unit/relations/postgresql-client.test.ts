@@ -155,9 +155,9 @@ describe('a request', () => {
       /leave requested-entity-secret out/,
     ],
     [
-      'permissions on objects',
+      'permissions on what is not served',
       { database: 'shop', 'entity-permissions': '[{"resource_name":"t"}]' },
-      /entity-permissions; .* GRANT on them by SQL/,
+      /permissions on a ""; served are DATABASE/,
     ],
     [
       'a certificate for a group',
