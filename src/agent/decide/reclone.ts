@@ -68,8 +68,11 @@ export const STEADY_MS = 60_000;
 /** Patroni starts a member that has ended again in every round, ten seconds at most. */
 export const FALLS = 5;
 export const TROUBLE_MS = 60_000;
-/** Nobody starts it: Patroni itself does not go on. */
-export const IDLE_MS = 120_000;
+/**
+ * Nobody starts it: Patroni itself does not go on. Before a rewind it waits for the checkpoint of a
+ * primary that was just promoted, which takes minutes where there is much to write.
+ */
+export const IDLE_MS = 10 * 60_000;
 /** A server that has been at work for longer may be one that recovers. */
 export const AT_WORK_MS = 30_000;
 

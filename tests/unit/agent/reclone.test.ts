@@ -203,7 +203,7 @@ describe('a clone', () => {
 });
 
 describe('what is done about it', () => {
-  const { course: hopeless, at: start } = courseOf([down, 200_000]);
+  const { course: hopeless, at: start } = courseOf([down, 2 * IDLE_MS]);
 
   test('three attempts with growing pauses, then none any more', () => {
     let record: CloneRecord = NO_CLONES;
