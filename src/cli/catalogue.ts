@@ -211,6 +211,11 @@ export const catalogue: readonly CommandEntry[] = [
     load: async () => (await import('./commands/power.ts')).powerOn,
   },
   {
+    names: ['change-address'],
+    summary: 'Give a machine another address, as a new lease of DHCP does',
+    load: async () => (await import('./commands/change-address.ts')).changeAddress,
+  },
+  {
     names: ['cut'],
     summary: 'Cut a machine off from others: what is sent is lost without a word',
     load: async () => (await import('./commands/links.ts')).cut,

@@ -222,6 +222,11 @@ export interface Verbs {
     request: { target: string; from?: string[]; direction?: 'both' | 'in' | 'out' };
     answer: Told;
   };
+  /** Another address for a machine; default: a free one of its range. */
+  'change-address': {
+    request: { target: string; address?: string | undefined };
+    answer: Told;
+  };
   /** Default: every machine. */
   mend: { request: { targets?: string[] }; answer: Told };
   /** Of a machine, a unit's machine, or the `controller`. */

@@ -38,6 +38,7 @@ case "$JUJU_DISPATCH_PATH" in
     cd "$place" && setsid node charm/listener.cjs "$(unit-get private-address)" "$PWD/heard" \\
       >/dev/null 2>&1 & ;;
 esac
+echo "\${JUJU_DISPATCH_PATH#hooks/} $JUJU_REMOTE_UNIT" >> "$place/events"
 status-set active
 `;
 const FILES = {
@@ -185,6 +186,27 @@ describe('machines with a network of their own', { skip }, async () => {
     );
     await say(0, 1, 'morning');
     await hears(1, `morning from ${addresses[0]}`);
+  });
+
+  test('another address reaches the unit, its neighbours and the network', async () => {
+    const events = (unit: number) =>
+      readFile(join(it.root, 'agents', `unit-tiny-${unit}`, 'events'), 'utf8');
+    const before = { own: await events(1), other: await events(0) };
+    await it.pgcharm(['change-address', 'tiny/1', `${prefix()}.99`]);
+    await it.until('config-changed', async () =>
+      (await events(1)).slice(before.own.length).includes('config-changed') ? true : undefined,
+    );
+    await it.until('the neighbour is told', async () =>
+      (await events(0)).slice(before.other.length).includes('crew-relation-changed tiny/1')
+        ? true
+        : undefined,
+    );
+    const told = await exec('tiny/0', 'relation-get -r $(relation-ids crew) ingress-address tiny/1');
+    assert.equal(told.trim(), `${prefix()}.99`);
+    const route = await exec('tiny/1', 'cat /proc/net/fib_trie');
+    assert.ok(route.includes(`${prefix()}.99\n`) && !route.includes(`${addresses[1]}\n`), route);
+    const taken = ['change-address', 'tiny/0', `${prefix()}.99`];
+    assert.match((await it.pgcharm(taken, { mayFail: true })).stderr, /it is taken/);
   });
 
   test('nothing stays of a machine that is removed, nor of the installation', async () => {

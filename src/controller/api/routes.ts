@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { z } from 'zod';
 import type { Told, Verb, Verbs } from '../api.ts';
+import { changeAddress } from '../operations/addresses.ts';
 import { removeApplications, setExposed, setTrust } from '../operations/applications.ts';
 import { bundleFile, deployBundle } from '../operations/bundle.ts';
 import { setConfig } from '../operations/config.ts';
@@ -314,6 +315,14 @@ export const routes: { [V in Verb]: TypedRoute<V> } = {
     }),
     async run({ model, engine }, request) {
       const lines = cutLinks(model, request);
+      await engine.refreshNetworks();
+      return told(lines);
+    },
+  },
+  'change-address': {
+    schema: z.object({ target: name, address: name.optional() }),
+    async run({ model, engine }, { target, address }) {
+      const lines = changeAddress(model, target, address);
       await engine.refreshNetworks();
       return told(lines);
     },

@@ -43,7 +43,7 @@ import {
 import { processesOf } from './processes.ts';
 
 /** In the environment of the processes that hold namespaces. */
-const MARK = 'PGCHARM_NETWORK';
+export const NETWORK_MARK = 'PGCHARM_NETWORK';
 const BRIDGE_KEEPER = 'bridge';
 const HOST = 'host';
 const HOLD = 'ip link set lo up || exit 1; echo ready; exec sleep infinity >/dev/null 2>&1';
@@ -222,7 +222,7 @@ export class MachineNetworks {
   }
 
   async #keep(id: string, program: string, words: string[]): Promise<Keeper> {
-    const mark = { name: MARK, root: realpathSync(this.#layout.root) };
+    const mark = { name: NETWORK_MARK, root: realpathSync(this.#layout.root) };
     const keeper = await startKeeper({ mark, id, program, words });
     this.#all().set(id, keeper);
     return keeper;
@@ -257,7 +257,7 @@ export class MachineNetworks {
   }
 
   #all(): Map<string, Keeper> {
-    this.#keepers ??= findKeepers({ name: MARK, root: realpathSync(this.#layout.root) });
+    this.#keepers ??= findKeepers({ name: NETWORK_MARK, root: realpathSync(this.#layout.root) });
     return this.#keepers;
   }
 

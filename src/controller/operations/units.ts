@@ -3,6 +3,7 @@
  * life. A removed one is dying until its agent has said goodbye.
  */
 import { NETWORK_KEY } from '../machines/net-plan.ts';
+import type { Store } from '../state/store.ts';
 import {
   type Application,
   aliveApplication,
@@ -122,10 +123,19 @@ function kindOf({ store }: Model, wanted: MachineKind | undefined): MachineKind 
   );
 }
 
+/** Where machines of a kind have their addresses: `<prefix>.<first>` to `<prefix>.<last>`. */
+export function rangeOf(
+  store: Store,
+  kind: MachineKind,
+): { prefix: string; first: number; last: number } {
+  const prefix = store.meta(kind === 'netns' ? NETWORK_KEY : 'subnet');
+  if (prefix === undefined) throw new Error(`the store has no range for ${kind} machines`);
+  return { prefix, first: FIRST_HOST, last: LAST_HOST };
+}
+
 /** Machine n has host number 10 + n of the /24; later ones take what removed machines left. */
-function freeAddress({ store }: Model, kind: MachineKind, machine: number): string {
-  const subnet = store.meta(kind === 'netns' ? NETWORK_KEY : 'subnet');
-  if (subnet === undefined) throw new Error('the store has no subnet');
+export function freeAddress({ store }: Model, kind: MachineKind, machine: number): string {
+  const { prefix: subnet } = rangeOf(store, kind);
   const taken = new Set(
     store.all<{ address: string }>('SELECT address FROM machine').map(addressOf),
   );
