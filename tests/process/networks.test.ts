@@ -201,7 +201,10 @@ describe('machines with a network of their own', { skip }, async () => {
         ? true
         : undefined,
     );
-    const told = await exec('tiny/0', 'relation-get -r $(relation-ids crew) ingress-address tiny/1');
+    const told = await exec(
+      'tiny/0',
+      'relation-get -r $(relation-ids crew) ingress-address tiny/1',
+    );
     assert.equal(told.trim(), `${prefix()}.99`);
     const route = await exec('tiny/1', 'cat /proc/net/fib_trie');
     assert.ok(route.includes(`${prefix()}.99\n`) && !route.includes(`${addresses[1]}\n`), route);

@@ -2,8 +2,10 @@
  * Which process of an installation is which, told by its command and directory, and what of a
  * healthy cluster is missing, doubled or left over. Looks only; kills nothing.
  */
-import { readFileSync } from 'node:fs';
+import { readFileSync, realpathSync } from 'node:fs';
 import type { Found } from '../../scripts/lib/processes.mjs';
+import { findKeepers } from '../../src/controller/machines/keeper.ts';
+import { NETWORK_MARK } from '../../src/controller/machines/networks.ts';
 import { findProcesses } from './processes.ts';
 
 export type ServiceName = 'patroni' | 'etcd' | 'pgbouncer' | 'agent';
@@ -77,7 +79,9 @@ export function deviations(root: string, places: readonly UnitPlace[], voters: n
   }
   const controllers = parents(all.filter(({ command }) => command.includes('controller.js ')));
   if (controllers.length !== 1) result.push(`${controllers.length} controllers`);
-  const known = new Set([...controllers, ...censuses.flatMap(everyoneOf)].map(({ pid }) => pid));
+  const keepers = findKeepers({ name: NETWORK_MARK, root: realpathSync(root) }).values();
+  const ours = [...controllers, ...keepers, ...censuses.flatMap(everyoneOf)];
+  const known = new Set(ours.map(({ pid }) => pid));
   const besides = all.filter(({ pid }) => !known.has(pid) && !isBackend(pid));
   return [...result, ...besides.map(({ pid, command }) => `besides: ${pid} ${command}`)];
 }

@@ -18,7 +18,12 @@ export interface FaultOptions {
   units: number;
   /** Further options of the charm, `name=value`. */
   config?: readonly string[];
+  /** Machines with a network of their own. The writers, on the host, are let in by address. */
+  ownNetworks?: boolean;
 }
+
+/** Of 10.64.0.0/10 the machines have one part, and in it the host its address. */
+const OWN_NETWORKS = ['access-networks=10.64.0.0/10'];
 
 export class FaultWorld {
   readonly model: Deployment;
@@ -32,11 +37,14 @@ export class FaultWorld {
   }
 
   /** Deploys, waits until everything is active, and starts the writers. */
-  static async start({ units, config = [] }: FaultOptions): Promise<FaultWorld> {
+  static async start(wanted: FaultOptions): Promise<FaultWorld> {
+    const { units, config = [], ownNetworks = false } = wanted;
     const model = await startDeployment({ model: { 'update-status-hook-interval': '10s' } });
     try {
-      const options = ['profile=testing', 'pooler-mode=transaction', ...config];
+      const access = ownNetworks ? OWN_NETWORKS : [];
+      const options = ['profile=testing', 'pooler-mode=transaction', ...access, ...config];
       const words = options.flatMap((option) => ['--config', option]);
+      if (ownNetworks) words.push('--machine', 'netns');
       await model.pgcharm(['deploy', charmArchive('postgresql'), '-n', String(units), ...words]);
       const name = ['--config', 'database-name=shop'];
       await model.pgcharm(['deploy', charmArchive('data-integrator'), ...name]);
