@@ -82,12 +82,20 @@ describe('faults of a cluster of three', async () => {
     assert.deepEqual(postmasters(after), postmasters(before));
   });
 
-  test('the machine of the primary loses power, and gets it back', async () => {
+  test('the machine of the primary loses power, which is proven, and gets it back', async () => {
+    // With half a minute of lease it is the proof that lets a replica lead.
+    const fence = 'fence-command=is-powered-off "$FENCE_UNIT"';
+    await world.model.pgcharm(['config', 'postgresql', 'failover-profile=safe', fence]);
+    await shown(world, await world.unitNames(), /"command": ?"is-powered-off/);
     const unit = await world.primary();
+    await shown(world, [unit], /^loop_wait: 10$/m);
     const machine = await world.machineOf(unit);
     await world.model.pgcharm(['power-off', machine]);
     await world.writing();
     assert.deepEqual(everyoneOf(await world.census(unit)), []);
+    assert.equal(await proofs(world), 1);
+    await world.model.pgcharm(['config', 'postgresql', 'failover-profile=fast']);
+    await shown(world, [await world.primary()], /^loop_wait: 1$/m);
     await world.model.pgcharm(['power-on', machine]);
     await recovered();
   });
@@ -95,6 +103,8 @@ describe('faults of a cluster of three', async () => {
   test('every process of the primary’s unit is killed', async () => {
     await world.kill(everyoneOf(await primary()));
     await recovered();
+    // As silent as a machine without power, which it is not.
+    assert.equal(await proofs(world), 1);
   });
 
   test('the host loses power: a command brings everything back', async () => {
@@ -110,6 +120,25 @@ describe('faults of a cluster of three', async () => {
     assert.ok(marker === undefined || existsSync(marker));
   });
 });
+
+/** Waits until each of the units says so, in Patroni's configuration or its agent's. */
+async function shown(world: FaultWorld, units: readonly string[], text: RegExp): Promise<void> {
+  const command = 'patronictl show-config; cat pg/desired.json';
+  for (const unit of units) {
+    await world.model.until(`${unit} shows ${text}`, async () =>
+      text.test(await world.shell(unit, command)) ? true : undefined,
+    );
+  }
+}
+
+/** How often an agent has had a machine proven off. */
+async function proofs(world: FaultWorld): Promise<number> {
+  const command = 'cat pg/log/agent/* | grep -c "the machine of the primary is proven off"';
+  const counts = await Promise.all(
+    (await world.unitNames()).map((unit) => world.shell(unit, command)),
+  );
+  return counts.reduce((sum, count) => sum + Number(count), 0);
+}
 
 async function startHooks(world: FaultWorld): Promise<number> {
   const { stdout } = await world.model.pgcharm('debug-log --replay --no-tail');
