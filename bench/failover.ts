@@ -134,7 +134,7 @@ async function fenced(world: FaultWorld, say: Say): Promise<Measurement> {
   const { pooled, direct } = await bothWays(world, 'failover-fenced', say);
   return judge({
     id: 'failover-fenced',
-    what: 'power off the primary’s unit, proven by fence-command, balanced: longest stall, median',
+    what: 'power off the primary’s unit, proven by fence-command, balanced: stall, median',
     value: median(pooled.map(({ outageMs }) => outageMs)) / 1000,
     unit: 's',
     floor: median(direct.map(({ outageMs }) => outageMs)) / 1000,
