@@ -53,7 +53,9 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
   await refuseWeak(cluster, options);
   const uris = await writersUris(options.model, options.application);
   const table = `pgcharm_chaos_${digestOf(`${process.pid}/${Date.now()}`)}`;
-  const writers = await startWriters(uris, options.writers, table);
+  const writers = await startWriters(uris, options.writers, table).catch((error: unknown) => {
+    throw shutOut(options.application, error);
+  });
   try {
     const rounds = Array.from({ length: options.repeat }, (_, round) =>
       options.faults.map((fault) => ({ fault, round })),
@@ -79,6 +81,18 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
       options.say(`cannot drop the table ${table} of the writers: ${messageOf(error)}`);
     });
   }
+}
+
+function shutOut(application: string, cause: unknown): OperatorError {
+  return new OperatorError({
+    code: 'writers-shut-out',
+    message: `cannot write to ${application} from this host: ${messageOf(cause)}`,
+    hint:
+      'the writers are clients on this host: where machines have a network of their own, let it ' +
+      `in with \`pgcharm config ${application} access-networks=<address of this host>\``,
+    retry: 'never',
+    cause,
+  });
 }
 
 interface Stage {

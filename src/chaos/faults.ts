@@ -30,7 +30,7 @@ interface Kind {
   readonly lasts?: true;
 }
 
-const { kill, freeze, wipe } = strikes;
+const { cut, kill, freeze, wipe } = strikes;
 const one: readonly Place[] = ['primary', 'replica'];
 const oneOrAll: readonly Place[] = ['primary', 'replica', 'every'];
 
@@ -151,6 +151,34 @@ const kinds: readonly Kind[] = [
     places: ['primary', 'replica', 'etcd-leader', 'majority', 'every'],
     usual: ['primary', 'replica'],
     strike: strikes.powerOff,
+    lasts: true,
+  },
+  {
+    name: 'cut-off',
+    summary: 'the machine hears nobody and nobody hears it, clients included',
+    places: ['etcd-leader', ...one, 'majority'],
+    strike: cut('all'),
+    lasts: true,
+  },
+  {
+    name: 'cut-from-units',
+    summary: 'the units do not hear each other; their clients are heard',
+    places: one,
+    strike: cut('units'),
+    lasts: true,
+  },
+  {
+    name: 'cut-in',
+    summary: 'the machine hears nothing of the other units, which hear it',
+    places: one,
+    strike: cut('units', 'in'),
+    lasts: true,
+  },
+  {
+    name: 'cut-out',
+    summary: 'the other units hear nothing of the machine, which hears them',
+    places: one,
+    strike: cut('units', 'out'),
     lasts: true,
   },
   ...wiped('leader', 'the lease of the primary'),

@@ -31,6 +31,13 @@ export interface Related {
   readonly units: readonly string[];
 }
 
+export interface Cut {
+  /** Units; none for every machine and the host. */
+  readonly from: readonly string[];
+  /** `in`: it hears nothing of them; `out`: they hear nothing of it. */
+  readonly direction: 'both' | 'in' | 'out';
+}
+
 export interface Model {
   /** @throws OperatorError `not-found` when there is no such application */
   units(application: string): Promise<UnitView[]>;
@@ -46,4 +53,8 @@ export interface Model {
   /** Of a unit's machine, or of the `controller`. */
   processes(target: string): Promise<Process[]>;
   power(unit: string, on: boolean): Promise<void>;
+  /** @throws OperatorError `machine-has-no-link` where machines share the host's network */
+  cut(unit: string, from: Cut): Promise<void>;
+  /** Undoes every cut of the unit's machine. */
+  mend(unit: string): Promise<void>;
 }

@@ -6,10 +6,10 @@ import { execFile } from 'node:child_process';
 import { rm, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { OperatorError } from '../../lib/std/errors.ts';
+import { messageOf, OperatorError } from '../../lib/std/errors.ts';
 import { type Census, everyoneOf } from './census.ts';
 import type { Cluster } from './cluster.ts';
-import type { Process } from './model.ts';
+import type { Cut, Process } from './model.ts';
 import { killAll, signalAll } from './signals.ts';
 import type { Undo } from './undo.ts';
 
@@ -88,6 +88,30 @@ export const powerOff: Strike = async ({ cluster: { model }, undo }, units) => {
   for (const unit of units) undo.note(`power on ${unit}`, () => model.power(unit, true));
   await Promise.all(units.map((unit) => model.power(unit, false)));
 };
+
+/** @param whom everybody with the clients, or only the other units */
+export function cut(whom: 'all' | 'units', direction: Cut['direction'] = 'both'): Strike {
+  return async ({ cluster, undo }, units) => {
+    const others = (await cluster.names()).filter((name) => !units.includes(name));
+    for (const unit of units) {
+      const from = whom === 'all' ? [] : others;
+      await cutOff({ cluster, undo }, unit, { from, direction });
+    }
+  };
+}
+
+async function cutOff({ cluster: { model }, undo }: Scene, unit: string, how: Cut): Promise<void> {
+  let impossible = false;
+  undo.note(`mend the links of ${unit}`, async () => {
+    if (!impossible) await model.mend(unit);
+  });
+  try {
+    await model.cut(unit, how);
+  } catch (error) {
+    impossible = error instanceof OperatorError && error.code === 'machine-has-no-link';
+    throw impossible ? new NotHere(messageOf(error)) : error;
+  }
+}
 
 /** Removes a key that Patroni keeps in etcd, or all of them with ``. */
 export function wipe(key: string): Strike {

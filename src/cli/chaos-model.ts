@@ -57,6 +57,12 @@ export function chaosModel(api: Api, env: Environment, signal: AbortSignal): Mod
     async power(unit, on) {
       await ask('power', { target: unit, on });
     },
+    async cut(unit, { from, direction }) {
+      await ask('cut', { target: unit, from: [...from], direction });
+    },
+    async mend(unit) {
+      await ask('mend', { targets: [unit] });
+    },
   };
 }
 

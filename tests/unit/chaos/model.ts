@@ -7,8 +7,10 @@ export interface ModelOptions {
   primary?: number;
   etcdLeader?: number;
   processes?: (target: string) => Process[];
-  /** What was switched, in order: `off pg/1`. */
+  /** What was switched and cut, in order: `off pg/1`. */
   switched?: string[];
+  /** What a cut is refused with. */
+  uncut?: Error;
 }
 
 export function aModel(options: ModelOptions): Model {
@@ -40,6 +42,14 @@ export function aModel(options: ModelOptions): Model {
     processes: async (target) => options.processes?.(target) ?? [],
     async power(unit, on) {
       switched.push(`${on ? 'on' : 'off'} ${unit}`);
+    },
+    async cut(unit, { from, direction }) {
+      if (options.uncut !== undefined) throw options.uncut;
+      switched.push(`cut ${unit} ${direction} ${from.join()}`.trim());
+    },
+    async mend(unit) {
+      if (options.uncut !== undefined) throw options.uncut;
+      switched.push(`mend ${unit}`);
     },
   };
 }

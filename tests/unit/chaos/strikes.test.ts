@@ -5,9 +5,18 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { describe, type TestContext, test } from 'node:test';
 import { poll } from '../../../lib/std/clock.ts';
+import { OperatorError } from '../../../lib/std/errors.ts';
 import { Cluster } from '../../../src/chaos/cluster.ts';
 import type { Process } from '../../../src/chaos/model.ts';
-import { etcd, fillDisk, freeze, kill, NotHere, powerOff } from '../../../src/chaos/strikes.ts';
+import {
+  cut,
+  etcd,
+  fillDisk,
+  freeze,
+  kill,
+  NotHere,
+  powerOff,
+} from '../../../src/chaos/strikes.ts';
 import { Undo } from '../../../src/chaos/undo.ts';
 import { aModel } from './model.ts';
 
@@ -100,6 +109,30 @@ test('power that was on its way out comes back, also when one machine refuses to
   await assert.rejects(powerOff(scene, ['pg/0', 'pg/1']), /no such switch/);
   await scene.undo.all();
   assert.deepEqual(switched, ['off pg/0', 'on pg/1', 'on pg/0']);
+});
+
+describe('cut', () => {
+  test('leaves the others in touch with each other, and is mended', async () => {
+    const switched: string[] = [];
+    const scene = sceneOf(() => [], switched);
+    await cut('units', 'in')(scene, ['pg/1']);
+    await cut('all')(scene, ['pg/0']);
+    await scene.undo.all();
+    assert.deepEqual(switched, [
+      'cut pg/1 in pg/0,pg/2',
+      'cut pg/0 both',
+      'mend pg/0',
+      'mend pg/1',
+    ]);
+  });
+
+  test('is skipped where machines have no links, and nothing is to be mended', async () => {
+    const uncut = new OperatorError({ code: 'machine-has-no-link', message: 'cannot cut it' });
+    const cluster = new Cluster(aModel({ units: 3, uncut }), 'pg');
+    const undo = new Undo();
+    await assert.rejects(cut('all')({ cluster, undo }, ['pg/1']), NotHere);
+    await undo.all();
+  });
 });
 
 test('a disk that belongs to the host is not filled', async () => {
