@@ -80,6 +80,10 @@ async function runHook<World, Steps, Tools>(
   context: HookContext,
 ): Promise<void> {
   const pending: Promise<void>[] = [];
+  const silent = (charm.lastEvents ?? ['remove']).includes(context.name);
+  // While no step runs it stays as it is: asked first, its answer comes with those to others.
+  const before = hooks.statusGet();
+  before.catch(() => undefined);
   const outcome = await reconcile({
     observe: () => charm.observe(tools),
     deciders: charm.deciders,
@@ -93,9 +97,10 @@ async function runHook<World, Steps, Tools>(
     pending.push(hooks.log('WARNING', `${String(step.kind)} failed: ${explain(error)}`));
   }
   await Promise.all(pending);
-  if (!(charm.lastEvents ?? ['remove']).includes(context.name)) {
+  if (!silent) {
     const wanted = statusOf(outcome.findings);
-    const now = await hooks.statusGet();
+    const ran = outcome.applied.length + outcome.failed.length > 0;
+    const now = ran ? await hooks.statusGet() : await before;
     if (now.status !== wanted.status || now.message !== wanted.message) {
       await hooks.statusSet(wanted.status, wanted.message);
     }

@@ -35,6 +35,10 @@ export async function socketTransport(
       new Promise((resolve, reject) => {
         if (gone !== undefined) return reject(gone);
         waiting.push({ resolve, reject });
+        if (socket.writableCorked === 0) {
+          socket.cork();
+          process.nextTick(() => socket.uncork());
+        }
         socket.write(`${JSON.stringify({ context, dir, tool, args, stdin })}\n`);
       }),
     // Nothing passes argv here. Base64 in a file keeps any value whole, also the empty one.

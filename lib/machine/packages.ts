@@ -4,9 +4,9 @@
  * A package must not start a service of its own: starts are denied by a policy-rc.d for the time of
  * the installation, and what a package enabled is disabled again. What ran before stays untouched.
  */
-import { chmod, mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { systemCode } from '../std/errors.ts';
-import { readIfExists, writeAtomic } from '../std/files.ts';
+import { namesNow, readNow, statNow, writeAtomic } from '../std/files.ts';
 import { run } from './run.ts';
 
 export interface Program {
@@ -26,11 +26,9 @@ export async function programVersions(
   programs: Readonly<Record<string, Program>>,
   cacheFile: string,
 ): Promise<Record<string, string>> {
-  const stamps = await Promise.all(
-    Object.entries(programs).map(async ([name, { path }]) => [name, await stampOf(path)] as const),
-  );
+  const stamps = Object.entries(programs).map(([name, { path }]) => [name, stampOf(path)] as const);
   const present = stamps.filter((each): each is [string, string] => each[1] !== undefined);
-  const cached = parseCache(await readIfExists(cacheFile));
+  const cached = parseCache(readNow(cacheFile));
   const fresh = Object.fromEntries(
     await Promise.all(
       present.map(async ([name, stamp]) => {
@@ -60,14 +58,9 @@ function parseCache(text: string | undefined): Cache {
   }
 }
 
-async function stampOf(path: string): Promise<string | undefined> {
-  try {
-    const { mtimeMs, size } = await stat(path);
-    return `${path}:${Math.round(mtimeMs)}:${size}`;
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') return undefined;
-    throw error;
-  }
+function stampOf(path: string): string | undefined {
+  const found = statNow(path);
+  return found && `${path}:${Math.round(found.mtimeMs)}:${found.size}`;
 }
 
 async function ask({ path, version }: Program): Promise<string> {
@@ -77,17 +70,11 @@ async function ask({ path, version }: Program): Promise<string> {
 }
 
 /** Major versions of PostgreSQL whose server is installed, ascending. */
-export async function postgresMajors(root = '/usr/lib/postgresql'): Promise<number[]> {
-  const names = await readdir(root).catch((error: unknown) => {
-    if (systemCode(error) === 'ENOENT') return [];
-    throw error;
-  });
-  const majors = await Promise.all(
-    names
-      .filter((name) => /^\d+$/.test(name))
-      .map(async (name) => ((await stampOf(`${root}/${name}/bin/postgres`)) ? Number(name) : 0)),
-  );
-  return majors.filter((major) => major > 0).sort((a, b) => a - b);
+export function postgresMajors(root = '/usr/lib/postgresql'): number[] {
+  return namesNow(root)
+    .filter((name) => /^\d+$/.test(name) && stampOf(`${root}/${name}/bin/postgres`) !== undefined)
+    .map(Number)
+    .sort((a, b) => a - b);
 }
 
 export type Availability = 'installed' | 'there' | 'absent' | 'unknown';
@@ -141,7 +128,7 @@ async function apt(args: readonly string[]): Promise<void> {
 
 async function denyStarts(): Promise<void> {
   // Set aside once: a repeat after a crash must not take our own file for the machine's.
-  if ((await stampOf(SET_ASIDE)) === undefined) {
+  if (stampOf(SET_ASIDE) === undefined) {
     await rename(POLICY, SET_ASIDE).catch((error: unknown) => {
       if (systemCode(error) !== 'ENOENT') throw error;
     });
@@ -158,7 +145,7 @@ async function allowStarts(): Promise<void> {
 }
 
 async function enabledUnits(): Promise<string[]> {
-  if ((await stampOf('/run/systemd/system')) === undefined) return [];
+  if (stampOf('/run/systemd/system') === undefined) return [];
   const list = await run(
     'systemctl',
     ['list-unit-files', '--state=enabled', '--no-legend', '--plain'],

@@ -4,7 +4,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { poll } from '../std/clock.ts';
 import { systemCode } from '../std/errors.ts';
-import { readIfExists } from '../std/files.ts';
+import { readIfExists, readNow } from '../std/files.ts';
 
 /** Arguments of a process, or undefined when it has ended. */
 export async function commandLine(pid: number): Promise<string[] | undefined> {
@@ -31,9 +31,18 @@ export async function runs(pid: number, started: number): Promise<boolean> {
 
 /** The fields of proc(5) from the third on; the state is the first of them. */
 async function statFields(pid: number): Promise<string[] | undefined> {
-  const stat = await readIfExists(`/proc/${pid}/stat`).catch(() => undefined);
+  const stat = statLine(pid);
   // The second field is the name in parentheses and may itself hold blanks and parentheses.
   return stat?.slice(stat.lastIndexOf(')') + 2).split(' ');
+}
+
+function statLine(pid: number): string | undefined {
+  try {
+    // The kernel answers from memory.
+    return readNow(`/proc/${pid}/stat`);
+  } catch {
+    return undefined; // It ended while it was read.
+  }
 }
 
 /** The process itself, if it lives, and all that descend from it. */

@@ -1,6 +1,6 @@
 /** What the machine gives this unit: processors, memory, users. Reads only, starts no process. */
 import { availableParallelism } from 'node:os';
-import { readIfExists } from '../std/files.ts';
+import { readNow } from '../std/files.ts';
 
 /** Processors that this process may use, at least 1. */
 export function cpuCount(): number {
@@ -11,13 +11,11 @@ export function cpuCount(): number {
  * The smaller of the machine's memory and the limit of the control group that this process is in.
  * @param root prefix of /proc and /sys, for tests
  */
-export async function memoryBytes(root = ''): Promise<number> {
-  const [meminfo, groups] = await Promise.all([
-    readIfExists(`${root}/proc/meminfo`),
-    readIfExists(`${root}/proc/self/cgroup`),
-  ]);
+export function memoryBytes(root = ''): number {
+  const meminfo = readNow(`${root}/proc/meminfo`);
+  const groups = readNow(`${root}/proc/self/cgroup`);
   const total = Number(/^MemTotal:\s+(\d+) kB/m.exec(meminfo ?? '')?.[1] ?? '0') * 1024;
-  const limits = await Promise.all(limitFiles(groups ?? '').map((file) => readLimit(root + file)));
+  const limits = limitFiles(groups ?? '').map((file) => readLimit(root + file));
   const all = [total, ...limits].filter((bytes) => bytes > 0 && Number.isFinite(bytes));
   return all.length === 0 ? 0 : Math.min(...all);
 }
@@ -39,8 +37,8 @@ function limitFiles(groups: string): string[] {
 }
 
 /** `max`, and version 1's number close to 2^63, mean no limit. */
-async function readLimit(file: string): Promise<number> {
-  const text = (await readIfExists(file))?.trim();
+function readLimit(file: string): number {
+  const text = readNow(file)?.trim();
   const value = Number(text);
   return text === undefined || !Number.isFinite(value) || value > 2 ** 60 ? 0 : value;
 }
@@ -52,8 +50,8 @@ export interface SystemUser {
 }
 
 /** A user of /etc/passwd, or undefined when there is none of that name. */
-export async function systemUser(name: string, root = ''): Promise<SystemUser | undefined> {
-  const passwd = (await readIfExists(`${root}/etc/passwd`)) ?? '';
+export function systemUser(name: string, root = ''): SystemUser | undefined {
+  const passwd = readNow(`${root}/etc/passwd`) ?? '';
   const fields = passwd
     .split('\n')
     .map((line) => line.split(':'))

@@ -6,12 +6,12 @@
  * on, and the copy that the next runsv starts waits for the lock instead of running beside it. The
  * pid file is written by the holder of the lock and names the one process that really runs.
  */
-import { constants } from 'node:fs';
-import { mkdir, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { closeSync, constants, openSync } from 'node:fs';
+import { mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { poll } from '../std/clock.ts';
 import { OperatorError, systemCode } from '../std/errors.ts';
-import { readIfExists, writeAtomic } from '../std/files.ts';
+import { namesNow, readIfExists, readNow, writeAtomic } from '../std/files.ts';
 import { signal, startTime } from './processes.ts';
 import { startSupervisor, supervisorPid } from './supervisor.ts';
 
@@ -94,21 +94,18 @@ class Runit implements Services {
   }
 
   async state(name: string): Promise<ServiceState | undefined> {
-    const spec = await readIfExists(this.#at(name, 'spec.json'));
+    const spec = readNow(this.#at(name, 'spec.json'));
     if (spec === undefined) return undefined;
-    const [pid, down, once, supervised] = await Promise.all([
-      this.#pid(name),
-      readIfExists(this.#at(name, 'down')),
-      readIfExists(this.#at(name, 'once')),
-      isSupervised(this.#at(name)),
-    ]);
+    const pid = await this.#pid(name);
+    const [down, once] = [readNow(this.#at(name, 'down')), readNow(this.#at(name, 'once'))];
+    const supervised = isSupervised(this.#at(name));
     const wantedUp = down === undefined;
     const running = pid !== undefined;
     return { running, pid, wantedUp, once: once !== undefined, supervised, spec: parse(spec) };
   }
 
   async list(): Promise<Record<string, ServiceState>> {
-    const names = await this.#names();
+    const names = this.#names();
     const states = await Promise.all(
       names.map(async (name) => [name, await this.state(name)] as const),
     );
@@ -175,7 +172,7 @@ class Runit implements Services {
   }
 
   async shutdown(timeoutMs: number): Promise<void> {
-    const names = await this.#names();
+    const names = this.#names();
     const supervisor = await supervisorPid(this.#directory);
     // Hangup makes runsvdir end its runsv processes, which end their services.
     if (supervisor !== undefined) signal(supervisor, 'SIGHUP');
@@ -191,11 +188,8 @@ class Runit implements Services {
     return join(this.#directory, name, ...rest);
   }
 
-  async #names(): Promise<string[]> {
-    const found = await readdir(this.#directory).catch((error: unknown) => {
-      if (systemCode(error) === 'ENOENT') return [];
-      throw error;
-    });
+  #names(): string[] {
+    const found = namesNow(this.#directory);
     return found.filter((name) => !name.startsWith('.')).sort();
   }
 
@@ -309,16 +303,15 @@ function quote(text: string): string {
 
 /** The process that a pid file names, if it lives and is not a later one with the same number. */
 async function servicePid(file: string): Promise<number | undefined> {
-  const [pid, started] = ((await readIfExists(file)) ?? '').trim().split(' ').map(Number);
+  const [pid, started] = (readNow(file) ?? '').trim().split(' ').map(Number);
   if (pid === undefined || started === undefined || !(pid > 1)) return undefined;
   return (await startTime(pid)) === started ? pid : undefined;
 }
 
 /** runsv holds the reading end of `supervise/ok`: opening the writing end fails when it is gone. */
-async function isSupervised(place: string): Promise<boolean> {
+function isSupervised(place: string): boolean {
   try {
-    const pipe = await open(join(place, 'supervise', 'ok'), FIFO);
-    await pipe.close();
+    closeSync(openSync(join(place, 'supervise', 'ok'), FIFO));
     return true;
   } catch (error) {
     if (isAbsence(error)) return false;
@@ -328,7 +321,7 @@ async function isSupervised(place: string): Promise<boolean> {
 
 /** Its runsv lives and has nothing running: the last byte of `supervise/status` (runsv.c). */
 async function isAtRest(place: string): Promise<boolean> {
-  if (!(await isSupervised(place))) return false;
+  if (!isSupervised(place)) return false;
   const status = await readFile(join(place, 'supervise', 'status')).catch(() => undefined);
   return status?.[19] === 0;
 }

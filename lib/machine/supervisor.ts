@@ -5,14 +5,13 @@
  * control group would end with that agent, so it becomes a transient unit; elsewhere a session of
  * its own.
  */
-import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { readlink } from 'node:fs/promises';
 import { poll } from '../std/clock.ts';
 import { OperatorError } from '../std/errors.ts';
-import { readIfExists, writeAtomic } from '../std/files.ts';
+import { readNow, writeAtomic } from '../std/files.ts';
 import { commandLine, startTime } from './processes.ts';
 import { run } from './run.ts';
 
@@ -21,7 +20,7 @@ const ERRORS = `log: ${'.'.repeat(200)}`;
 
 /** The supervisor of `directory`, or undefined when none runs. */
 export async function supervisorPid(directory: string): Promise<number | undefined> {
-  const text = (await readIfExists(`${directory}/.supervisor`)) ?? '';
+  const text = readNow(`${directory}/.supervisor`) ?? '';
   const [pid, started] = text.trim().split(' ').map(Number);
   if (pid === undefined || started === undefined || !(pid > 1)) return undefined;
   if ((await startTime(pid)) !== started) return undefined;
@@ -42,6 +41,8 @@ function underSystemd(): boolean {
 }
 
 async function startDetached(directory: string): Promise<number> {
+  // Most hooks find the supervisor running, and start nothing.
+  const { spawn } = await import('node:child_process');
   const child = spawn('runsvdir', ['-P', directory, ERRORS], {
     cwd: '/',
     detached: true,

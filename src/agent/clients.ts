@@ -8,7 +8,8 @@ import { OperatorError } from '../../lib/std/errors.ts';
 import { Secret } from '../../lib/std/secret.ts';
 import type { Desired, Member } from '../charm/model/desired.ts';
 import { createEtcd } from '../charm/workload/etcd.ts';
-import { createHttp, type HttpPort } from '../charm/workload/http.ts';
+import type { HttpPort } from '../charm/workload/http.ts';
+import { createHttps } from '../charm/workload/https.ts';
 import { bracket, createPatroni } from '../charm/workload/patroni.ts';
 import type { EtcdPort, PatroniPort, SqlPort } from '../charm/workload/ports.ts';
 import { connectSql } from '../charm/workload/sql.ts';
@@ -65,7 +66,7 @@ export class Clients {
   }
 
   peers(): HttpPort {
-    return this.#one('peers', () => createHttp({ tls: this.desired.paths.tls }));
+    return this.#one('peers', () => createHttps(this.desired.paths.tls));
   }
 
   peerUrl(member: Member, path: string): string {

@@ -194,7 +194,7 @@ function replacePassword(dn: string, values: readonly Secret[]): LdifChange {
 async function serverIds(): Promise<{ uid: number; gid: number } | undefined> {
   if (process.getuid?.() !== 0) return undefined;
   const { systemUser } = await import('../../../lib/machine/resources.ts');
-  const user = await systemUser('openldap');
+  const user = systemUser('openldap');
   if (user !== undefined) return { uid: user.uid, gid: user.gid };
   throw new OperatorError({
     code: 'packages-missing',

@@ -6,7 +6,6 @@ import { differing } from '../model/merge.ts';
 import { PORTS } from '../model/patroni-config.ts';
 import { addresses, type Snapshot, unitOfMember } from '../model/snapshot.ts';
 import { agentClient } from '../workload/agent.ts';
-import { createPatroni } from '../workload/patroni.ts';
 import type { PatroniPort } from '../workload/ports.ts';
 import { followPatiently } from './following.ts';
 import type { Families } from './tools.ts';
@@ -65,6 +64,7 @@ async function withPatroni(
 ): Promise<void> {
   const own = world.unit.address;
   const others = addresses(world).map(({ address }) => address);
+  const { createPatroni } = await import('../workload/patroni.ts');
   const patroni = createPatroni({
     addresses: [...new Set(own === undefined ? others : [own, ...others])],
     port: PORTS.patroni,

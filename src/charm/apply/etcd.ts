@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { OperatorError } from '../../../lib/std/errors.ts';
 import { etcdFacts } from '../model/etcd-facts.ts';
 import type { Snapshot } from '../model/snapshot.ts';
-import { createEtcd } from '../workload/etcd.ts';
 import type { EtcdPeer, EtcdPort } from '../workload/ports.ts';
 import type { Families } from './tools.ts';
 
@@ -104,6 +103,7 @@ export async function withEtcd<T>(
   work: (etcd: EtcdPort) => Promise<T>,
 ): Promise<T> {
   const endpoints = etcdFacts(world)?.endpoints ?? [];
+  const { createEtcd } = await import('../workload/etcd.ts');
   const etcd = createEtcd({ endpoints, tls: world.layout.tls, timeoutMs: 5000 });
   try {
     return await work(etcd);

@@ -5,13 +5,13 @@
 import { restFiles } from '../model/certificates.ts';
 import { PORTS } from '../model/patroni-config.ts';
 import type { Snapshot } from '../model/snapshot.ts';
-import { createPatroni } from '../workload/patroni.ts';
 
 const TIMEOUT_MS = 1000;
 
 export async function beginRound(world: Snapshot): Promise<void> {
   const { unit, appSecret, layout } = world;
   if (unit.address === undefined) return;
+  const { createPatroni } = await import('../workload/patroni.ts');
   const patroni = createPatroni({
     addresses: [unit.address],
     port: PORTS.patroni,

@@ -12,7 +12,6 @@ import { readIfExists, writeAtomic } from '../../../lib/std/files.ts';
 import { etcdConfig } from '../model/etcd-config.ts';
 import { clientUrl, peerUrl } from '../model/etcd-facts.ts';
 import type { Snapshot } from '../model/snapshot.ts';
-import { createEtcd } from '../workload/etcd.ts';
 import { unitServices } from '../workload/services.ts';
 import { emptyDirectory } from './etcd.ts';
 import type { Families, Tools } from './tools.ts';
@@ -56,6 +55,7 @@ async function restoreState(
   address: string,
   systemIdentifier: string,
 ): Promise<void> {
+  const { createEtcd } = await import('../workload/etcd.ts');
   const etcd = createEtcd({ endpoints: [clientUrl(address)], tls: world.layout.tls });
   try {
     const answers = () => etcd.members().catch(() => undefined);

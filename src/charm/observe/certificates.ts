@@ -3,7 +3,6 @@
  * that request, and what lies in force on its disk. Compares times with the clock, so that deciders
  * need none. Writes nothing.
  */
-import { stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import type { HookContext } from '../../../lib/contract/context.ts';
 import type { Hooks } from '../../../lib/hooks/hooks.ts';
@@ -13,7 +12,7 @@ import {
   readCertificates,
 } from '../../../lib/relations/tls-certificates.ts';
 import { digestOf } from '../../../lib/std/digest.ts';
-import { readIfExists } from '../../../lib/std/files.ts';
+import { readNow, statNow } from '../../../lib/std/files.ts';
 import { Secret } from '../../../lib/std/secret.ts';
 import {
   type CertificateView,
@@ -53,7 +52,7 @@ export async function observeCertificates(
   const now = Date.now();
   const states = CERTIFICATE_ENDPOINTS.map(async (endpoint) => {
     const relation = relations.find((each) => each.endpoint === endpoint);
-    const marker = await readIfExists(markerFile(layout, endpoint));
+    const marker = readNow(markerFile(layout, endpoint));
     const involved = relation !== undefined || marker !== undefined;
     const label = requestLabel(context.unitNumber, endpoint);
     const content = involved ? await hooks.secretGet({ label }, 'peek') : undefined;
@@ -61,7 +60,7 @@ export async function observeCertificates(
     const state: CertificateState = {
       request: requestOf(content),
       offer: offerOf(content, issued, now),
-      held: await heldOf(layout, endpoint, marker, now),
+      held: heldOf(layout, endpoint, marker, now),
     };
     return [endpoint, state] as const;
   });
@@ -69,14 +68,13 @@ export async function observeCertificates(
     endpoints: Object.fromEntries(await Promise.all(states)) as Certificates['endpoints'],
     hostName: nameInCertificates(hostname()),
     received: receivedAuthorities(relations),
-    settled: now - (await toldAt(layout)) > RELOAD_MS,
+    settled: now - toldAt(layout) > RELOAD_MS,
   };
 }
 
 /** When a hook last noted what Patroni reads. */
-async function toldAt(layout: Layout): Promise<number> {
-  const noted = await stat(loadedFile(layout, 'patroni')).catch(() => undefined);
-  return noted?.mtimeMs ?? 0;
+function toldAt(layout: Layout): number {
+  return statNow(loadedFile(layout, 'patroni'))?.mtimeMs ?? 0;
 }
 
 /** CAs that the related applications tell to trust, as far as they are certificates. */
@@ -128,16 +126,16 @@ function faultOf(entry: IssuedCertificate, key: string, expired: boolean): Fault
   return expired ? 'expired' : undefined;
 }
 
-async function heldOf(
+function heldOf(
   layout: Layout,
   endpoint: CertificateEndpoint,
   marker: string | undefined,
   now: number,
-): Promise<Held | undefined> {
+): Held | undefined {
   const { id, authority } = parseMarker(marker);
   if (id === undefined || authority === undefined) return undefined;
   const { cert, key } = certificateFiles(layout, endpoint, id);
-  const [chain, secret] = await Promise.all([readIfExists(cert), readIfExists(key)]);
+  const [chain, secret] = [readNow(cert), readNow(key)];
   const view = chain === undefined ? undefined : viewCertificate(chain);
   // Without its files a marker says nothing: they are written again.
   if (view === undefined || secret === undefined) return undefined;

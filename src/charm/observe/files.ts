@@ -1,9 +1,9 @@
 /** What hooks have written before, and what lies in the unit's directories. */
 import { X509Certificate } from 'node:crypto';
-import { open, readdir, readlink, stat } from 'node:fs/promises';
+import { closeSync, openSync, readlinkSync, readSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { systemCode } from '../../../lib/std/errors.ts';
-import { readIfExists } from '../../../lib/std/files.ts';
+import { namesNow, readNow, statNow } from '../../../lib/std/files.ts';
 import { directoryWishes } from '../model/directories.ts';
 import type { Layout } from '../model/layout.ts';
 import type {
@@ -14,8 +14,8 @@ import type {
   TemporaryFacts,
 } from '../model/snapshot.ts';
 
-export async function observeFiles(layout: Layout): Promise<Snapshot['files']> {
-  const certificates = await entries(layout.tlsDirectory);
+export function observeFiles(layout: Layout): Snapshot['files'] {
+  const certificates = namesNow(layout.tlsDirectory);
   const commands = ['psql', 'patronictl', 'pgbackrest', 'etcdctl'];
   const paths = [
     layout.desired,
@@ -31,58 +31,59 @@ export async function observeFiles(layout: Layout): Promise<Snapshot['files']> {
     layout.profile,
     ...commands.map((name) => `${layout.bin}/${name}`),
   ];
-  return byPath(paths, readIfExists);
+  return byPath(paths, readNow);
 }
 
-export async function observeDirectories(layout: Layout): Promise<Snapshot['directories']> {
+export function observeDirectories(layout: Layout): Snapshot['directories'] {
   return byPath(
     directoryWishes(layout).map(({ path }) => path),
-    async (path) => {
-      const found = await statIfExists(path);
+    (path) => {
+      const found = statNow(path);
       return found?.isDirectory() ? { mode: found.mode & 0o7777, uid: found.uid } : undefined;
     },
   );
 }
 
 /** PostgreSQL keeps its system identifier in the first eight bytes of global/pg_control. */
-export async function observeData(layout: Layout): Promise<DataFacts> {
+export function observeData(layout: Layout): DataFacts {
   const { data, etcdData } = layout;
-  const etcdMember = (await statIfExists(`${etcdData}/member`)) !== undefined;
+  const etcdMember = statNow(`${etcdData}/member`) !== undefined;
   if (data === undefined) return { systemIdentifier: undefined, debris: false, etcdMember };
-  const systemIdentifier = await readIdentifier(`${data}/global/pg_control`);
-  const beside = await entries(dirname(data));
+  const systemIdentifier = readIdentifier(`${data}/global/pg_control`);
+  const beside = namesNow(dirname(data));
   const beforeRestore = beside.some((name) => name.startsWith(`${basename(data)}.before-`));
-  const debris = systemIdentifier === undefined && (await entries(data)).length > 0;
-  const temporary = await observeTemporary(`${data}/base/pgsql_tmp`);
+  const debris = systemIdentifier === undefined && namesNow(data).length > 0;
+  const temporary = observeTemporary(`${data}/base/pgsql_tmp`);
   return { systemIdentifier, debris, beforeRestore, temporary, etcdMember };
 }
 
-async function observeTemporary(path: string): Promise<TemporaryFacts> {
-  const link = await readlink(path).catch(() => undefined);
-  return { path, link, busy: link === undefined && (await entries(path)).length > 0 };
+function observeTemporary(path: string): TemporaryFacts {
+  const link = linkAt(path);
+  return { path, link, busy: link === undefined && namesNow(path).length > 0 };
 }
 
-async function readIdentifier(path: string): Promise<string | undefined> {
+/** Undefined when there is none, or something else. */
+function linkAt(path: string): string | undefined {
   try {
-    const file = await open(path);
-    try {
-      const { buffer, bytesRead } = await file.read({ buffer: Buffer.alloc(8) });
-      // The bytes are in the machine's own order; both architectures we run on are little-endian.
-      return bytesRead === 8 ? buffer.readBigUInt64LE().toString() : undefined;
-    } finally {
-      await file.close();
-    }
-  } catch (error) {
-    if (isAbsence(error)) return undefined;
-    throw error;
+    return readlinkSync(path);
+  } catch {
+    return undefined;
   }
 }
 
-async function entries(path: string): Promise<string[]> {
+function readIdentifier(path: string): string | undefined {
   try {
-    return await readdir(path);
+    const file = openSync(path, 'r');
+    try {
+      const buffer = Buffer.alloc(8);
+      const bytesRead = readSync(file, buffer, 0, 8, 0);
+      // The bytes are in the machine's own order; both architectures we run on are little-endian.
+      return bytesRead === 8 ? buffer.readBigUInt64LE().toString() : undefined;
+    } finally {
+      closeSync(file);
+    }
   } catch (error) {
-    if (isAbsence(error)) return [];
+    if (isAbsence(error)) return undefined;
     throw error;
   }
 }
@@ -106,23 +107,12 @@ export function observeCertificate(
   }
 }
 
-async function byPath<T>(
+function byPath<T>(
   paths: readonly string[],
-  read: (path: string) => Promise<T | undefined>,
-): Promise<Record<string, T>> {
-  const all = await Promise.all(paths.map(async (path) => [path, await read(path)] as const));
-  return Object.fromEntries(
-    all.filter((each): each is [string, Awaited<T> & T] => each[1] !== undefined),
-  );
-}
-
-async function statIfExists(path: string) {
-  try {
-    return await stat(path);
-  } catch (error) {
-    if (isAbsence(error)) return undefined;
-    throw error;
-  }
+  read: (path: string) => T | undefined,
+): Record<string, T> {
+  const all = paths.map((path) => [path, read(path)] as const);
+  return Object.fromEntries(all.filter((each): each is [string, T & {}] => each[1] !== undefined));
 }
 
 function isAbsence(error: unknown): boolean {

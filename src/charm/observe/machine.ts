@@ -30,24 +30,20 @@ const PROGRAMS = {
 export async function observeMachine(base: string): Promise<MachineFacts> {
   const user = userInfo();
   const root = user.uid === 0;
-  const [memory, postgresUser, packages] = await Promise.all([
-    memoryBytes(),
-    root ? systemUser('postgres') : undefined,
-    observePackages(base),
-  ]);
+  const packages = await observePackages(base);
   return {
     cpus: cpuCount(),
-    memoryBytes: memory,
+    memoryBytes: memoryBytes(),
     root,
     userName: user.username,
-    serverUser: postgresUser,
+    serverUser: root ? systemUser('postgres') : undefined,
     packages,
     capabilities: capabilitiesOf(packages.versions),
   };
 }
 
 async function observePackages(base: string): Promise<Packages> {
-  const majors = await postgresMajors();
+  const majors = postgresMajors();
   const major = majors.at(-1);
   const binDir = `/usr/lib/postgresql/${major}/bin`;
   const programs = {

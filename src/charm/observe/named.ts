@@ -2,10 +2,10 @@
  * Whether the machine has what options name: time zones, locales, libraries, extensions and the
  * packages that would bring them. Looks only for what the configuration asks for.
  */
-import { readdir, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { inArchive } from '../../../lib/machine/packages.ts';
 import { run } from '../../../lib/machine/run.ts';
+import { namesNow, statNow } from '../../../lib/std/files.ts';
 import { PLUGINS, packageOf, pluginOption } from '../model/plugins.ts';
 import type { ConfigValues, NamedThings, Packages } from '../model/snapshot.ts';
 
@@ -17,21 +17,18 @@ export async function observeNamed(
 ): Promise<NamedThings> {
   const major = postgres?.major;
   const zone = config['request-time-zone'];
-  const [zones, locale, library, extension] = await Promise.all([
-    typeof zone === 'string' ? timeZones(zone) : [],
-    needsLocales(config) ? locales() : [],
-    names(postgres && `${dirname(postgres.binDir)}/lib`, '.so'),
-    names(major && `/usr/share/postgresql/${major}/extension`, '.control'),
-  ]);
+  const zones = typeof zone === 'string' ? timeZones(zone) : [];
+  const locale = needsLocales(config) ? await locales() : [];
+  const library = names(postgres && `${dirname(postgres.binDir)}/lib`, '.so');
+  const extension = names(major && `/usr/share/postgresql/${major}/extension`, '.control');
   const archive = major === undefined ? {} : await missing(config, extension, major);
   return { 'time-zone': zones, locale, library, extension, archive };
 }
 
-async function timeZones(name: string): Promise<string[]> {
+function timeZones(name: string): string[] {
   // What is no name of a zone is refused for its form; it is not looked for among files.
   if (!/^[\w+/-]+$/.test(name)) return [];
-  const found = await stat(`${ZONES}/${name}`).catch(() => undefined);
-  return found?.isFile() ? [name] : [];
+  return statNow(`${ZONES}/${name}`)?.isFile() ? [name] : [];
 }
 
 function needsLocales(config: ConfigValues): boolean {
@@ -47,10 +44,9 @@ async function locales(): Promise<string[]> {
   return all.flatMap((name) => [name, name.replace(/\.utf8$/, '.UTF-8')]);
 }
 
-async function names(directory: string | 0 | undefined, ending: string): Promise<string[]> {
+function names(directory: string | 0 | undefined, ending: string): string[] {
   if (!directory) return [];
-  const all = await readdir(directory).catch(() => []);
-  return all
+  return namesNow(directory)
     .filter((name) => name.endsWith(ending))
     .map((name) => name.slice(0, -ending.length))
     .sort();

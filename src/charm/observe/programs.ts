@@ -1,10 +1,9 @@
 /** The charm's own programs: which agent it carries, which copies the unit has, how it is woken. */
-import { accessSync, constants, realpathSync } from 'node:fs';
-import { readdir, readFile } from 'node:fs/promises';
+import { accessSync, constants, readFileSync, realpathSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { HookContext } from '../../../lib/contract/context.ts';
 import { digestOf } from '../../../lib/std/digest.ts';
-import { systemCode } from '../../../lib/std/errors.ts';
+import { namesNow } from '../../../lib/std/files.ts';
 import { AGENT_ENTRY, type Layout } from '../model/layout.ts';
 import type { MonitoringFiles, ProgramFacts } from '../model/snapshot.ts';
 
@@ -12,25 +11,23 @@ import type { MonitoringFiles, ProgramFacts } from '../model/snapshot.ts';
 const MONITORING = 'monitoring.json';
 
 /** @param watched somebody is told of metrics: what the charm carries for that is read, too */
-export async function observePrograms(
+export function observePrograms(
   layout: Layout,
   context: HookContext,
   watched: boolean,
-): Promise<ProgramFacts> {
+): ProgramFacts {
   // The entry names its chunks by the hash of their content: it stands for all of them.
-  const [entry, agentCopies, monitoring] = await Promise.all([
-    readFile(join(context.charmDir, AGENT_ENTRY)),
-    directoryNames(layout.agent),
-    watched ? readFile(join(context.charmDir, MONITORING), 'utf8') : undefined,
-  ]);
-  const agentRevision = digestOf(entry);
+  const agentRevision = digestOf(readFileSync(join(context.charmDir, AGENT_ENTRY)));
+  // What is still being copied has a name that begins with a dot.
+  const agentCopies = namesNow(layout.agent).filter((name) => !name.startsWith('.'));
+  const monitoring = watched ? readFileSync(join(context.charmDir, MONITORING), 'utf8') : undefined;
   // Node of the charm directory is replaced with it; the agent keeps a copy that is not.
   const ownNode = process.execPath.startsWith(`${context.charmDir}/`);
   const node = ownNode ? join(layout.agent, agentRevision, 'node') : process.execPath;
   const command = `JUJU_DISPATCH_PATH=hooks/agent_notified ${context.charmDir}/dispatch`;
   return {
     agentRevision,
-    agentCopies,
+    agentCopies: agentCopies.sort(),
     node,
     wake: [jujuExec(), context.unit, command],
     ...(monitoring === undefined ? {} : { monitoring: JSON.parse(monitoring) as MonitoringFiles }),
@@ -56,15 +53,5 @@ function isExecutable(path: string): boolean {
     return true;
   } catch {
     return false;
-  }
-}
-
-async function directoryNames(path: string): Promise<string[]> {
-  try {
-    // What is still being copied has a name that begins with a dot.
-    return (await readdir(path)).filter((name) => !name.startsWith('.')).sort();
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') return [];
-    throw error;
   }
 }

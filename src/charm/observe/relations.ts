@@ -24,11 +24,17 @@ const ENDPOINTS = [
   'ldap',
 ] as const;
 
-export async function observeRelations(hooks: Hooks, context: HookContext): Promise<Relation[]> {
+export async function observeRelations(
+  hooks: Hooks,
+  context: HookContext,
+  leading: Promise<boolean>,
+): Promise<Relation[]> {
   const perEndpoint = await Promise.all(
     ENDPOINTS.map(async (endpoint) => {
       const ids = await hooks.relationIds(endpoint);
-      return Promise.all(ids.map((id) => observeRelation(hooks, context, { endpoint, id })));
+      return Promise.all(
+        ids.map((id) => observeRelation(hooks, context, { endpoint, id, leading })),
+      );
     }),
   );
   return perEndpoint.flat();
@@ -37,14 +43,14 @@ export async function observeRelations(hooks: Hooks, context: HookContext): Prom
 async function observeRelation(
   hooks: Hooks,
   context: HookContext,
-  { endpoint, id }: { endpoint: string; id: number },
+  { endpoint, id, leading }: { endpoint: string; id: number; leading: Promise<boolean> },
 ): Promise<Relation> {
   const event = context.relation?.endpoint === endpoint && context.relation.id === id;
-  const [isLeader, found, names] = await Promise.all([
-    hooks.isLeader(),
-    hooks.relationApp(endpoint, id),
-    hooks.relationList(endpoint, id),
-  ]);
+  const [isLeader, names] = await Promise.all([leading, hooks.relationList(endpoint, id)]);
+  const [unit] = names;
+  // A unit names its application; only one without units has to be asked for.
+  const found =
+    unit === undefined ? await hooks.relationApp(endpoint, id) : unit.slice(0, unit.indexOf('/'));
   const app = found ?? (event ? context.relation?.remoteApp : undefined) ?? '';
   const [localApp, localUnit, remoteApp, units] = await Promise.all([
     isLeader ? hooks.relationGet(endpoint, id, context.app, 'app') : {},
@@ -62,8 +68,8 @@ async function observeRelation(
 export async function observeGrantedSecrets(
   hooks: Hooks,
   relations: readonly Relation[],
+  isLeader: boolean,
 ): Promise<Snapshot['grantedSecrets']> {
-  const isLeader = await hooks.isLeader();
   const uris = relations
     .filter(({ ending }) => !ending)
     .flatMap((relation) => [

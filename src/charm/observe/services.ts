@@ -1,7 +1,6 @@
 /** The services of the unit as their supervisor has them. Asks files, starts no process. */
-import { stat } from 'node:fs/promises';
 import type { HookContext } from '../../../lib/contract/context.ts';
-import { readIfExists } from '../../../lib/std/files.ts';
+import { readNow, statNow } from '../../../lib/std/files.ts';
 import type { Layout } from '../model/layout.ts';
 import { etcdHostsOf } from '../model/patroni-config.ts';
 import type { ServiceFacts, Snapshot } from '../model/snapshot.ts';
@@ -13,30 +12,24 @@ export async function observeServices(
 ): Promise<Pick<Snapshot, 'services' | 'supervised'>> {
   const services = unitServices(layout, context);
   const [states, supervised] = await Promise.all([services.list(), services.supervised()]);
-  const facts = await Promise.all(
-    Object.entries(states).map(async ([name, state]) => {
-      const { running, wantedUp, once, spec } = state;
-      const loaded = await readIfExists(loadedFile(layout, name));
-      const hosts = name === 'patroni' ? await etcdHosts(layout, running) : NO_HOSTS;
-      return [name, { running, wantedUp, once, spec, loaded, ...hosts }] as [string, ServiceFacts];
-    }),
-  );
+  const facts = Object.entries(states).map(([name, state]): [string, ServiceFacts] => {
+    const { running, wantedUp, once, spec } = state;
+    const loaded = readNow(loadedFile(layout, name));
+    const hosts = name === 'patroni' ? etcdHosts(layout, running) : NO_HOSTS;
+    return [name, { running, wantedUp, once, spec, loaded, ...hosts }];
+  });
   return { services: Object.fromEntries(facts), supervised };
 }
 
 const NO_HOSTS = { startedWith: [], noted: [], learnt: [] };
 
 /** Nothing while Patroni was never started. */
-async function etcdHosts(
+function etcdHosts(
   layout: Layout,
   running: boolean,
-): Promise<Pick<ServiceFacts, 'startedWith' | 'noted' | 'learnt'>> {
-  const [read, pid, notes, config] = await Promise.all([
-    readIfExists(readFileOf(layout, 'patroni')),
-    readIfExists(pidFile(layout, 'patroni')),
-    readIfExists(learntFile(layout)),
-    readIfExists(layout.patroniConfig),
-  ]);
+): Pick<ServiceFacts, 'startedWith' | 'noted' | 'learnt'> {
+  const [read, pid] = [readNow(readFileOf(layout, 'patroni')), readNow(pidFile(layout, 'patroni'))];
+  const [notes, config] = [readNow(learntFile(layout)), readNow(layout.patroniConfig)];
   if (read === undefined || config === undefined) return NO_HOSTS;
   const hosts = etcdHostsOf(config);
   if (!running) return { startedWith: hosts, noted: [], learnt: [] };
@@ -44,8 +37,8 @@ async function etcdHosts(
   // What another process had learnt this one does not know.
   const [process, ...urls] = (notes ?? '').split('\n');
   const noted = process === pid?.trim() ? urls : [];
-  const written = await stat(layout.patroniConfig);
-  const isOld = Date.now() - written.mtimeMs >= LEARNT_AFTER_MS;
+  const written = statNow(layout.patroniConfig)?.mtimeMs ?? 0;
+  const isOld = Date.now() - written >= LEARNT_AFTER_MS;
   const isNews = (url: string) => ![...startedWith, ...noted].includes(url);
   return { startedWith, noted, learnt: isOld ? hosts.filter(isNews) : [] };
 }

@@ -24,27 +24,20 @@ import { observeServices } from './services.ts';
 
 export async function observe(hooks: Hooks, context: HookContext): Promise<Snapshot> {
   const base = baseOf(context);
-  const [machine, controller] = await Promise.all([
-    observeMachine(base),
+  // Where the agent listens depends on nothing observed: it is asked together with the controller.
+  const asked = agentClient(layoutOf(base, {}, undefined).agentSocket).world();
+  const [controller, machine] = await Promise.all([
     observeController(hooks, context),
+    observeMachine(base),
   ]);
   const { config, peers, storages, ...said } = controller;
   const layout = layoutOf(base, storages, machine.packages.postgres?.major);
-  const [named, directories, files, data, services, program, agent, certificates, relationSecrets] =
-    await Promise.all([
-      observeNamed(config, machine.packages.postgres),
-      observeDirectories(layout),
-      observeFiles(layout),
-      observeData(layout),
-      observeServices(layout, context),
-      observePrograms(layout, context, said.relations.some(isWatched)),
-      // Without its socket there is no agent to ask, as before the first start.
-      said.unit.address === undefined
-        ? unknown('the unit has no address yet')
-        : agentClient(layout.agentSocket).world(),
-      observeCertificates(hooks, context, { layout, relations: said.relations }),
-      observeRelationSecrets(hooks, said.unit.isLeader ? said.relations : []),
-    ]);
+  const [named, services, agent, certificates] = await Promise.all([
+    observeNamed(config, machine.packages.postgres),
+    observeServices(layout, context),
+    asked,
+    observeCertificates(hooks, context, { layout, relations: said.relations }),
+  ]);
   const world: Snapshot = {
     event: eventFacts(context),
     model: context.model,
@@ -55,15 +48,15 @@ export async function observe(hooks: Hooks, context: HookContext): Promise<Snaps
     ...said,
     named,
     options: readOptions(config, limitsOf(machine, named)),
-    relationSecrets,
     certificate: observeCertificate(said.appSecret, said.unitSecret),
     certificates,
-    directories,
-    files,
-    data,
+    directories: observeDirectories(layout),
+    files: observeFiles(layout),
+    data: observeData(layout),
     ...services,
-    program,
-    agent,
+    program: observePrograms(layout, context, said.relations.some(isWatched)),
+    // Without an address it has not been started.
+    agent: said.unit.address === undefined ? unknown('the unit has no address yet') : agent,
     layout,
   };
   return { ...world, ...(await observePermissions(world)) };
@@ -74,23 +67,26 @@ function isWatched({ endpoint, ending }: Relation): boolean {
 }
 
 async function observeController(hooks: Hooks, context: HookContext) {
+  const leading = hooks.isLeader();
   const [isLeader, config, peerNetwork, clientNetwork, peers, relations, storages] =
     await Promise.all([
-      hooks.isLeader(),
+      leading,
       hooks.configGet(),
       network(hooks, 'database-peers'),
       network(hooks, 'database'),
       observePeers(hooks, context),
-      observeRelations(hooks, context),
+      observeRelations(hooks, context, leading),
       observeStorages(hooks, context),
     ]);
-  const [systemUsers, appSecret, unitSecret, openedPorts, grantedSecrets] = await Promise.all([
+  const [systemUsers, appSecret, unitSecret, openedPorts, ...secrets] = await Promise.all([
     isLeader ? operatorSecret(hooks, config['system-users']) : undefined,
     secret(hooks, `database-peers.${context.app}.app`),
     secret(hooks, `database-peers.${context.app}.unit`),
     hooks.openedPorts(),
-    observeGrantedSecrets(hooks, relations),
+    observeGrantedSecrets(hooks, relations, isLeader),
+    observeRelationSecrets(hooks, isLeader ? relations : []),
   ]);
+  const [grantedSecrets, relationSecrets] = secrets;
   const unit: UnitFacts = {
     name: context.unit,
     number: context.unitNumber,
@@ -114,6 +110,7 @@ async function observeController(hooks: Hooks, context: HookContext) {
     unitSecret,
     openedPorts,
     grantedSecrets,
+    relationSecrets,
   };
 }
 

@@ -5,7 +5,8 @@
  * hexadecimal as etcdctl prints them (the gateway speaks decimal). Never stores credentials.
  */
 import { messageOf, OperatorError } from '../../../lib/std/errors.ts';
-import { createHttp, type HttpPort, type TlsFiles } from './http.ts';
+import type { HttpPort } from './http.ts';
+import { createHttps, type TlsFiles } from './https.ts';
 import type {
   EtcdCompare,
   EtcdOperation,
@@ -42,7 +43,7 @@ interface RawValue {
  *   own words when it says no
  */
 export function createEtcd(options: EtcdOptions): EtcdPort {
-  const http = createHttp({ tls: options.tls });
+  const http = createHttps(options.tls);
   const gateway = new Gateway(http, options.endpoints, options.timeoutMs ?? 2000);
   return { ...membership(gateway), ...keys(gateway), ...leases(gateway), ...watching(gateway) };
 }

@@ -1,19 +1,12 @@
 /**
- * HTTP for the adapters: requests over mutual TLS, plain TCP or a unix socket, with an explicit
- * timeout each and kept-alive connections. Knows nothing of etcd, Patroni or the agent.
+ * HTTP for the adapters: requests with an explicit timeout each, over kept-alive connections; here
+ * plain TCP or a unix socket, in https.ts mutual TLS. Knows nothing of etcd, Patroni or the agent.
+ *
+ * Every event asks the unit's agent by it, so what only others need is not loaded with it.
  */
-import { readFileSync } from 'node:fs';
 import http from 'node:http';
-import https from 'node:https';
 import { createInterface } from 'node:readline';
-import { createSecureContext, type SecureContext } from 'node:tls';
 import { systemCode } from '../../../lib/std/errors.ts';
-
-export interface TlsFiles {
-  ca: string;
-  cert: string;
-  key: string;
-}
 
 export interface HttpRequest {
   method: 'GET' | 'POST' | 'PATCH' | 'PUT' | 'DELETE';
@@ -45,28 +38,31 @@ export interface HttpPort {
   close(): void;
 }
 
-export interface HttpOptions {
-  /** Certificates are read once, here: make a new client when the files have changed. */
-  tls?: TlsFiles;
-  /** Speak to this unix socket instead of the address in the URL. */
-  socketPath?: string;
+/** @param socketPath speaks to this unix socket instead of the address in the URL */
+export function createHttp({ socketPath }: { socketPath?: string } = {}): HttpPort {
+  // Nothing here verifies a name, and to make one up Node compiles an expression for 3 ms.
+  const place = { servername: '', ...(socketPath === undefined ? {} : { socketPath }) };
+  return httpOver({
+    request: (url, given) => http.request(url, { ...given, ...place }),
+    newAgent: (settings) => new http.Agent(settings),
+  });
 }
 
-/** @throws Error ENOENT when a certificate file is missing */
-export function createHttp(options: HttpOptions = {}): HttpPort {
-  const keepAlive = { keepAlive: true, maxSockets: 8, maxFreeSockets: 2 };
-  const secure = options.tls === undefined ? undefined : readTls(options.tls);
-  const agent = secure
-    ? new https.Agent({ ...keepAlive, ...secure })
-    : new http.Agent({ ...keepAlive });
+/** What carries requests: `node:http`, or `node:https` with its certificates. */
+export interface Carrier {
+  request(url: URL, options: http.RequestOptions): http.ClientRequest;
+  newAgent(settings: http.AgentOptions): http.Agent;
+}
+
+export function httpOver(carrier: Carrier): HttpPort {
+  const agent = carrier.newAgent({ keepAlive: true, maxSockets: 8, maxFreeSockets: 2 });
 
   const open = (request: Omit<HttpRequest, 'timeoutMs'>, own?: http.Agent): http.ClientRequest => {
     const url = new URL(request.url);
     const body = request.json === undefined ? undefined : JSON.stringify(request.json);
-    const outgoing = (secure ? https : http).request(url, {
+    const outgoing = carrier.request(url, {
       method: request.method,
       agent: own ?? agent,
-      ...(options.socketPath === undefined ? {} : { socketPath: options.socketPath }),
       headers: {
         ...request.headers,
         ...(body === undefined
@@ -91,7 +87,7 @@ export function createHttp(options: HttpOptions = {}): HttpPort {
     },
     async stream(request) {
       // A connection of its own, so that long streams never use up the shared ones.
-      const own = secure ? new https.Agent(secure) : new http.Agent();
+      const own = carrier.newAgent({});
       try {
         return await lines(open(request, own), request);
       } finally {
@@ -100,16 +96,6 @@ export function createHttp(options: HttpOptions = {}): HttpPort {
     },
     close: () => agent.destroy(),
   };
-}
-
-/** One context for all connections: Patroni ends each after its answer, and parsing is dear. */
-function readTls(files: TlsFiles): { secureContext: SecureContext } {
-  const secureContext = createSecureContext({
-    ca: readFileSync(files.ca),
-    cert: readFileSync(files.cert),
-    key: readFileSync(files.key),
-  });
-  return { secureContext };
 }
 
 function whole(outgoing: http.ClientRequest, timeoutMs: number): Promise<HttpAnswer> {

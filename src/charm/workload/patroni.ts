@@ -5,7 +5,8 @@
  * `restart`, `reload`, `reinitialize`) is meant for an adapter with one address.
  */
 import { OperatorError } from '../../../lib/std/errors.ts';
-import { createHttp, type HttpAnswer, type TlsFiles } from './http.ts';
+import type { HttpAnswer } from './http.ts';
+import { createHttps, type TlsFiles } from './https.ts';
 import type { PatroniCluster, PatroniMember, PatroniPort } from './ports.ts';
 
 export interface PatroniOptions {
@@ -30,7 +31,7 @@ interface Call {
  *   Patroni's own words when it says no
  */
 export function createPatroni(options: PatroniOptions): PatroniPort {
-  const http = createHttp({ tls: options.tls });
+  const http = createHttps(options.tls);
   const credentials = `${options.username}:${options.password}`;
   const authorization = `Basic ${Buffer.from(credentials).toString('base64')}`;
 

@@ -113,6 +113,11 @@ export class ToolServer {
   async #answer(socket: Socket, line: string): Promise<void> {
     const { code, stdout, stderr } = await this.#carryOut(line);
     if (socket.destroyed) return;
+    // What was asked together is answered together: the caller wakes up once.
+    if (socket.writableCorked === 0) {
+      socket.cork();
+      process.nextTick(() => socket.uncork());
+    }
     const out = Buffer.from(stdout, 'utf8');
     const err = Buffer.from(stderr, 'utf8');
     socket.write(Buffer.concat([Buffer.from(`${code} ${out.length} ${err.length}\n`), out, err]));

@@ -17,10 +17,9 @@ const relation = (change: Partial<Relation>): Relation => ({
 });
 
 /** Hook tools that know every secret, and what they were asked for. */
-function recording(isLeader = true) {
+function recording() {
   const asked: string[] = [];
   const hooks: Partial<Hooks> = {
-    isLeader: async () => isLeader,
     secretInfo: async () => ({ id: 'x', revision: 1, label: '', owner: '', rotation: '' }),
     async secretGet(secret) {
       asked.push('label' in secret ? secret.label : secret.id);
@@ -77,8 +76,8 @@ test('a name that a client has granted is read by the leader, and by nobody late
     [true, true, []],
     [false, false, []],
   ] as const) {
-    const { asked, hooks } = recording(isLeader);
-    await observeGrantedSecrets(hooks, [{ ...named, ending }]);
+    const { asked, hooks } = recording();
+    await observeGrantedSecrets(hooks, [{ ...named, ending }], isLeader);
     assert.deepEqual(asked, expected);
   }
 });

@@ -53,7 +53,7 @@ describe('memory', () => {
   for (const [what, files, mebibytes] of table) {
     test(what, async (context) => {
       const root = await machine(context, { 'proc/meminfo': meminfo, ...files });
-      assert.equal(await memoryBytes(root), mebibytes * MIB);
+      assert.equal(memoryBytes(root), mebibytes * MIB);
     });
   }
 });
@@ -62,6 +62,6 @@ test('a user is found by the whole name', async (context) => {
   const root = await machine(context, {
     'etc/passwd': 'postgresx:x:1:1::/:\npostgres:x:101:104:P:/:/sh\n',
   });
-  assert.deepEqual(await systemUser('postgres', root), { name: 'postgres', uid: 101, gid: 104 });
-  assert.equal(await systemUser('nobody', root), undefined);
+  assert.deepEqual(systemUser('postgres', root), { name: 'postgres', uid: 101, gid: 104 });
+  assert.equal(systemUser('nobody', root), undefined);
 });
