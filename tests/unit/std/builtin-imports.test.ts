@@ -15,7 +15,8 @@ const SOURCE = `
   const { createServer } = await import('node:net');
   const loaded = process.moduleLoadList.filter((name) => name.includes('undici'));
   const kinds = [http.request, promisify, createServer].map((each) => typeof each);
-  console.log(JSON.stringify({ loaded, kinds, word: STATUS_CODES[404], base: path.basename('/a') }));
+  const [word, base] = [STATUS_CODES[404], path.basename("/a")];
+  console.log(JSON.stringify({ loaded, kinds, word, base }));
 `;
 
 test('modules of Node are used by name, and no property is read that nobody names', async () => {
