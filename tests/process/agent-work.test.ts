@@ -3,6 +3,7 @@
  * and of a rolling restart, and what becomes of work whose owner is killed.
  */
 import assert from 'node:assert/strict';
+import { existsSync, writeFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
@@ -136,6 +137,24 @@ describe('work across units', () => {
     assert.equal(restarted[0], `restarting postgresql-${before}`, lines.join('\n'));
     assert.equal(restarted.length, 3, lines.join('\n'));
     assert.equal(await harness.primary(), before);
+  });
+
+  test('a member is cloned anew when that is asked for, and the primary never', async () => {
+    await harness.allStreaming();
+    const primary = await harness.primary();
+    const replica = (primary + 1) % 3;
+    const reclone = (index: number) => {
+      const { member } = harness.cluster.at(index).member;
+      return harness.agent(0).startWork('reclone', { member });
+    };
+    await assert.rejects(reclone(primary), { code: 'reclone-refused' });
+    const remains = harness.file(replica, 'data', 'main', 'of-the-old-copy');
+    writeFileSync(remains, '');
+    const ending = await harness.agent(0).followWork(await reclone(replica), () => undefined);
+    assert.equal(ending.outcome, 'done', ending.message);
+    await harness.until('new copy', async () => !existsSync(remains) || undefined);
+    await harness.allStreaming();
+    assert.equal(await harness.primary(), primary);
   });
 
   test('work whose owner is killed is finished by another agent, and clients go on', async () => {

@@ -341,6 +341,7 @@ function patroniConfig(cluster: DatabaseCluster, member: Member, tls: Tls, etcdH
     postgresql: {
       listen: `${member.address}:5432`,
       connect_address: `${member.address}:5432`,
+      basebackup: [{ checkpoint: 'fast' }],
       data_dir: join(base, 'data', 'main'),
       bin_dir: binDir(),
       pgpass: join(base, 'run', 'pgpass'),
