@@ -102,7 +102,7 @@ export class FenceWorld {
     this.#hasAll(member);
   }
 
-  /** An agent that does nothing between the proof and its use has stalled: nothing is kept alive. */
+  /** One that does nothing between the proof and its use has stalled: nothing is kept alive. */
   #agent(member: Member): void {
     const attempt = this.#attempts.get(member);
     if (!member.powered || member.cut) {

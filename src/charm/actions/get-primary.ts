@@ -3,7 +3,7 @@
  * it were lost, by the clocks in force. Asks the cluster, changes nothing.
  */
 import { type Action, accept, refuse } from '../../../lib/charm/action.ts';
-import { clocksIn, describeFailover } from '../model/failover.ts';
+import { clocksIn, describeFailover, describeFence } from '../model/failover.ts';
 import { primaryOf, probe, type Snapshot, unitOfMember } from '../model/snapshot.ts';
 import type { Steps } from '../model/steps.ts';
 
@@ -16,7 +16,12 @@ export const getPrimary: Action<Snapshot, Steps, undefined> = {
     if (primary !== undefined) {
       const clocks = cluster.known ? clocksIn(cluster.value.dynamic) : undefined;
       const failover = clocks === undefined ? {} : describeFailover(clocks);
-      return accept([], { primary: unitOfMember(primary.member), ...failover });
+      const command = world.options.ok ? world.options.options.fenceCommand : undefined;
+      const fence =
+        cluster.known && command !== undefined
+          ? { 'fence-command': describeFence(cluster.value.dynamic) }
+          : {};
+      return accept([], { primary: unitOfMember(primary.member), ...failover, ...fence });
     }
     const reason = cluster.known ? 'the cluster has none at the moment' : cluster.reason;
     return refuse('no-primary', `cannot name the primary: ${reason}`);

@@ -81,3 +81,10 @@ export function describeFailover(clocks: FailoverClocks): Record<string, string>
     'outage-after-loss-of-unit-and-etcd-leader': span(unitAndEtcd),
   };
 }
+
+/** Whether a primary that is proven off is replaced at once, by what Patroni has in force. */
+export function describeFence(dynamic: Readonly<Record<string, unknown>>): string {
+  const isStrict =
+    dynamic['synchronous_mode'] === true && dynamic['synchronous_mode_strict'] === true;
+  return isStrict ? 'in force' : 'waits for strict synchronous mode, which needs three units';
+}

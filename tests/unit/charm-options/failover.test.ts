@@ -9,6 +9,7 @@ import {
   clocksIn,
   clocksOf,
   describeFailover,
+  describeFence,
   impliedOutages,
 } from '../../../src/charm/model/failover.ts';
 import { UnitWorld } from '../../support/world.ts';
@@ -88,6 +89,14 @@ describe('failover profiles', () => {
       'outage-after-loss-of-unit-and-etcd-leader': '7 to 14 s',
     };
     assert.deepEqual(answer.results, expected);
+    world.config = { ...world.config, 'fence-command': 'is-powered-off "$FENCE_UNIT"' };
+    const fenced = getPrimary.plan(world.snapshot(), undefined);
+    assert.ok(fenced.accepted);
+    const waits = 'waits for strict synchronous mode, which needs three units';
+    assert.deepEqual(fenced.results, { ...expected, 'fence-command': waits });
+    const strict = { synchronous_mode: true, synchronous_mode_strict: true };
+    assert.equal(describeFence(strict), 'in force');
+    assert.equal(describeFence({ ...strict, synchronous_mode_strict: false }), waits);
     assert.equal(clocksIn({ ttl: 30 }), undefined);
     assert.equal(clocksIn({ ttl: 30, loop_wait: 10, retry_timeout: 10 })?.ttl, 30);
   });
