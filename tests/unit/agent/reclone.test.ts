@@ -1,4 +1,4 @@
-/** When a member that cannot follow is cloned anew, what keeps it from that, when it is given up. */
+/** When a member that cannot follow is cloned anew, what prevents it, and when it is given up. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
