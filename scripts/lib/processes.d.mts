@@ -1,6 +1,7 @@
 /** Types of processes.mjs for the tests. */
 export interface Found {
   pid: number;
+  parent: number;
   started: string;
   command: string;
   cwd: string;

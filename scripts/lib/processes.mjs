@@ -12,6 +12,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 /**
  * @typedef {object} Found
  * @property {number} pid
+ * @property {number} parent
  * @property {string} started clock ticks after boot; with the pid, its identity
  * @property {string} command
  * @property {string} cwd
@@ -38,7 +39,8 @@ function describe(pid, directory) {
   const within = (path) => path === directory || path.startsWith(`${directory}/`);
   const named = args.some((argument) => names(argument, directory));
   if (!within(exe) && (stat.terminal || !(within(cwd) || named))) return undefined;
-  return { pid, started: stat.started, command: args.join(' ').trim(), cwd };
+  const { parent, started } = stat;
+  return { pid, parent, started, command: args.join(' ').trim(), cwd };
 }
 
 /** `/d/x`, `--file=/d/x`, `-D/d`: the directory, not preceded or continued by a longer name. */

@@ -6,9 +6,9 @@
 import assert from 'node:assert/strict';
 import { existsSync, rmSync } from 'node:fs';
 import { after, describe, test } from 'node:test';
+import { everyoneOf } from '../../src/chaos/census.ts';
 import { bootMarker } from '../../src/controller/machines/boot.ts';
-import { everyoneOf, type ServiceName } from '../support/census.ts';
-import { FaultWorld } from '../support/fault-world.ts';
+import { FaultWorld, identities } from '../support/fault-world.ts';
 import { findProcesses, powerCut } from '../support/processes.ts';
 
 describe('faults of a cluster of three', async () => {
@@ -17,46 +17,39 @@ describe('faults of a cluster of three', async () => {
   const primary = async () => world.census(await world.primary());
   const recovered = () => world.recovered(3);
 
-  test('the postmaster of the primary is killed', async () => {
-    await world.kill((await primary()).postmaster);
-    await recovered();
-  });
-
-  test('Patroni on the primary is killed', async () => {
-    await killServices(world, await world.primary(), 'patroni');
-    await recovered();
-  });
-
-  test('Patroni and PostgreSQL on the primary are killed', async () => {
-    const { services, postmaster } = await primary();
-    await world.kill(services.patroni, postmaster);
-    await recovered();
-  });
-
-  test('the leading etcd is killed', async () => {
-    await killServices(world, await world.etcdLeader(), 'etcd');
-    await recovered();
-  });
-
-  test('the pooler of the primary’s unit is killed', async () => {
-    await killServices(world, await world.primary(), 'pgbouncer');
-    await recovered();
-  });
-
-  test('the agent of the primary’s unit is killed', async () => {
-    await killServices(world, await world.primary(), 'agent');
-    await recovered();
-  });
+  for (const fault of [
+    'kill-postmaster:primary',
+    'kill-patroni:primary',
+    'kill-database:primary',
+    'kill-etcd:etcd-leader',
+    'kill-pgbouncer:primary',
+    'kill-agent:primary',
+  ]) {
+    test(fault, async () => {
+      await world.strike(fault);
+      await recovered();
+    });
+  }
 
   test('runsv is killed: the service lives on, alone, and has a supervisor again', async () => {
-    await orphan(world, await world.primary(), ['patroni', 'etcd', 'pgbouncer', 'agent']);
+    const before = await world.census(await world.primary());
+    const [unit = ''] = (await world.strike('kill-runsv:primary')).units;
+    const services = Object.values(before.services).flat();
+    // The new supervisors' copies wait until the orphans end, and take over then.
+    await world.model.until('copies wait', async () => {
+      const { starting } = await world.census(unit);
+      const waiting = starting.filter(({ command }) => command.startsWith('chpst '));
+      return waiting.length === services.length ? true : undefined;
+    });
+    const now = await world.census(unit);
+    assert.deepEqual(identities(now.services), identities(before.services));
+    await world.kill(services);
     await recovered();
   });
 
   test('runsvdir is killed: the services live on and have a supervisor again', async () => {
-    const unit = await world.primary();
-    const before = await world.census(unit);
-    await world.kill(before.supervisor);
+    const before = await world.census(await world.primary());
+    const [unit = ''] = (await world.strike('kill-runsvdir:primary')).units;
     await recovered();
     const { services, runsv } = await world.census(unit);
     assert.deepEqual(identities(services), identities(before.services));
@@ -73,7 +66,7 @@ describe('faults of a cluster of three', async () => {
     await world.model.pgcharm('config postgresql connection-statement-timeout=60000');
     for (let round = 0; round < 3; round += 1) {
       await hooksRun(world);
-      await world.kill(findProcesses(world.model.root, 'controller.js'));
+      await world.strike('kill-controller');
       await world.model.pgcharm('status');
     }
     await recovered();
@@ -143,37 +136,6 @@ async function proofs(world: FaultWorld): Promise<number> {
 async function startHooks(world: FaultWorld): Promise<number> {
   const { stdout } = await world.model.pgcharm('debug-log --replay --no-tail');
   return stdout.match(/ran "start" hook/g)?.length ?? 0;
-}
-
-async function killServices(
-  world: FaultWorld,
-  unit: string,
-  ...names: readonly ServiceName[]
-): Promise<void> {
-  const { services } = await world.census(unit);
-  await world.kill(...names.map((name) => services[name]));
-}
-
-/** The new supervisor's copy waits until the orphan ends, and takes over then. */
-async function orphan(
-  world: FaultWorld,
-  unit: string,
-  names: readonly ServiceName[],
-): Promise<void> {
-  const before = await world.census(unit);
-  await world.kill(...names.map((name) => before.runsv[name] ?? []));
-  await world.model.until('copies wait', async () =>
-    (await world.queued(unit)).length === names.length ? true : undefined,
-  );
-  const now = await world.census(unit);
-  assert.deepEqual(identities(now.services), identities(before.services));
-  await world.kill(...names.map((name) => now.services[name]));
-}
-
-function identities(kinds: Record<string, { pid: number; started: string }[]>): string[] {
-  return Object.values(kinds)
-    .flat()
-    .map(({ pid, started }) => `${pid}/${started}`);
 }
 
 async function hooksRun(world: FaultWorld): Promise<void> {

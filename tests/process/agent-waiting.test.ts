@@ -8,10 +8,10 @@ import { after, before, describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { SILENT_TICKS, TICK_MS } from '../../src/agent/decide/silence.ts';
+import { startWriters, type WritersReport } from '../../src/chaos/writers.ts';
 import type { Role } from '../../src/charm/model/world.ts';
 import { createPatroni } from '../../src/charm/workload/patroni.ts';
 import { AgentHarness } from '../support/agent-harness.ts';
-import { startWriters, type WritersReport } from '../support/writers.ts';
 
 const WRITERS = 6;
 /** A writer whose connection has broken tries again after 100 ms. */

@@ -9,11 +9,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import pg from 'pg';
+import { singleHosts, startWriters, type Writers } from '../../src/chaos/writers.ts';
 import { charmArchive } from '../support/build.ts';
 import { startDeployment } from '../support/deployment.ts';
 import { leaksBelow } from '../support/leaks.ts';
 import { accessOf, query } from '../support/sql.ts';
-import { singleHosts, startWriters, type Writers } from '../support/writers.ts';
 
 const FIRST = { operator: 'first-of-operator-7f3a', replication: 'first-of-replication-7f3a' };
 const SECOND = {

@@ -4,10 +4,10 @@
  */
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
+import { singleHosts, startWriters, type Writers } from '../../src/chaos/writers.ts';
 import { charmArchive } from '../support/build.ts';
 import { startDeployment } from '../support/deployment.ts';
 import { accessOf } from '../support/sql.ts';
-import { singleHosts, startWriters, type Writers } from '../support/writers.ts';
 
 describe('scaling under load', async () => {
   const model = await startDeployment({ model: { 'update-status-hook-interval': '10s' } });

@@ -13,10 +13,10 @@ import { promisify } from 'node:util';
 import pg from 'pg';
 import { systemRandom } from '../../lib/std/random.ts';
 import { createAuthority, issueCertificate } from '../../lib/x509/authority.ts';
+import { startWriters, type Writers } from '../../src/chaos/writers.ts';
 import { charmArchive } from '../support/build.ts';
 import { startDeployment } from '../support/deployment.ts';
 import { type Access, accessOf, connect, query } from '../support/sql.ts';
-import { startWriters, type Writers } from '../support/writers.ts';
 
 interface Answer {
   status: string;

@@ -1,16 +1,24 @@
 /**
- * A cluster under writers for tests of faults: who is primary, whom to kill, and what "recovered"
- * means after any fault: every unit active, every member streaming, exactly one process of each
- * kind and none besides, writers writing, no acknowledged row lost.
+ * A cluster under writers for tests of faults, struck by the faults of `pgcharm chaos`, and what
+ * "recovered" means after any of them: every unit active, every member streaming, exactly one
+ * process of each kind and none besides, writers writing, no acknowledged row lost.
  */
 import assert from 'node:assert/strict';
 import type { Found } from '../../scripts/lib/processes.mjs';
+import type { Census } from '../../src/chaos/census.ts';
+import { Cluster } from '../../src/chaos/cluster.ts';
+import { faults, struckUnits } from '../../src/chaos/faults.ts';
+import type { Process } from '../../src/chaos/model.ts';
+import { Undo } from '../../src/chaos/undo.ts';
+import { singleHosts, startWriters, type Writers } from '../../src/chaos/writers.ts';
+import { chaosModel } from '../../src/cli/chaos-model.ts';
+import { connectApi } from '../../src/cli/client.ts';
+import { ensureController } from '../../src/cli/daemon.ts';
 import { charmArchive } from './build.ts';
-import { type Census, censusOf, deviations, queuedCopies, type UnitPlace } from './census.ts';
+import { deviations } from './census.ts';
 import { type Deployment, startDeployment } from './deployment.ts';
 import { killAndWait } from './processes.ts';
 import { accessOf } from './sql.ts';
-import { singleHosts, startWriters, type Writers } from './writers.ts';
 
 const RECOVERY_MS = 180_000;
 
@@ -27,11 +35,13 @@ const OWN_NETWORKS = ['access-networks=10.64.0.0/10'];
 
 export class FaultWorld {
   readonly model: Deployment;
+  readonly cluster: Cluster;
   readonly uris: readonly string[];
   readonly writers: Writers;
 
   private constructor(model: Deployment, uris: readonly string[], writers: Writers) {
     this.model = model;
+    this.cluster = clusterOf(model);
     this.uris = uris;
     this.writers = writers;
   }
@@ -68,37 +78,26 @@ export class FaultWorld {
     return (await this.model.pgcharm(['ssh', unit, command], { mayFail: true })).stdout.trim();
   }
 
-  async unitNames(): Promise<string[]> {
-    return Object.keys(await this.model.units('postgresql'));
+  unitNames(): Promise<string[]> {
+    return this.cluster.names();
   }
 
   /** The unit whose server accepts writes and that the others stream from. */
-  async primary(): Promise<string> {
-    const names = await this.unitNames();
-    const streaming = await Promise.all(names.map((name) => this.#replicas(name)));
-    const found = names.filter((_, at) => streaming[at] !== undefined);
-    assert.equal(found.length, 1, `primaries: ${found.join(', ')}`);
-    return found[0] ?? '';
+  primary(): Promise<string> {
+    return this.cluster.primary();
   }
 
-  async replicas(): Promise<string[]> {
-    const primary = await this.primary();
-    return (await this.unitNames()).filter((name) => name !== primary);
+  replicas(): Promise<string[]> {
+    return this.cluster.replicas();
   }
 
   /** The unit whose etcd leads. */
-  async etcdLeader(): Promise<string> {
-    const [asked = ''] = await this.unitNames();
-    const lines = (await this.shell(asked, 'etcdctl endpoint status --cluster')).split('\n');
-    const leader = lines.map((line) => line.split(', ')).find((fields) => fields[4] === 'true');
-    const host = new URL(leader?.[0] ?? '').hostname;
-    const place = (await this.#places()).find(({ address }) => address === host);
-    if (place === undefined) throw new Error(`no unit has the address ${host}`);
-    return place.unit;
+  etcdLeader(): Promise<string> {
+    return this.cluster.etcdLeader();
   }
 
   async addressOf(unit: string): Promise<string> {
-    return (await this.#place(unit)).address;
+    return (await this.cluster.unit(unit)).address;
   }
 
   /** The clients' way around the pooler, to the server at `address`. */
@@ -109,17 +108,11 @@ export class FaultWorld {
   }
 
   async machineOf(unit: string): Promise<string> {
-    const found = (await this.model.units('postgresql'))[unit];
-    if (found === undefined) throw new Error(`no unit ${unit}`);
-    return found.machine;
+    return (await this.cluster.unit(unit)).machine;
   }
 
-  async census(unit: string): Promise<Census> {
-    return censusOf(this.model.root, await this.#place(unit));
-  }
-
-  async queued(unit: string): Promise<Found[]> {
-    return queuedCopies(this.model.root, await this.#place(unit));
+  census(unit: string): Promise<Census> {
+    return this.cluster.census(unit);
   }
 
   /** SIGKILL to all of them at once, and their end. */
@@ -129,27 +122,35 @@ export class FaultWorld {
     await killAndWait(victims);
   }
 
+  /**
+   * Strikes with a fault of `pgcharm chaos`.
+   *
+   * @returns the units that it struck, and what gives back what it has taken
+   */
+  async strike(name: string): Promise<{ units: string[]; giveBack(): Promise<void> }> {
+    const fault = faults.find((each) => each.name === name);
+    assert.ok(fault !== undefined, `there is no fault ${name}`);
+    const units = await struckUnits(fault.place, this.cluster, 0);
+    assert.ok(units !== undefined, `there is no ${fault.place}`);
+    const undo = new Undo();
+    await fault.strike({ cluster: this.cluster, undo }, units);
+    return { units, giveBack: () => undo.all() };
+  }
+
   /** A healthy cluster of `units`, and nothing lost. */
   async recovered(units: number): Promise<void> {
-    await this.model.until(
-      `${units} members stream`,
-      async () => ((await this.#streaming()) === units - 1 ? true : undefined),
-      RECOVERY_MS,
-    );
+    await this.#until('full redundancy', () => this.cluster.missing());
     await this.model.active(['postgresql', 'data-integrator'], RECOVERY_MS);
-    const places = await this.#places();
+    const places = (await this.cluster.units()).map(({ name: unit, address }) => {
+      return { unit, address };
+    });
     assert.equal(places.length, units);
     const voters = units > 2 ? units : 1;
-    let last: string[] = [];
-    const probe = async () => {
-      last = deviations(this.model.root, places, voters);
-      return last.length === 0 ? true : undefined;
-    };
-    await this.model
-      .until('one process of each kind', probe, RECOVERY_MS)
-      .catch((error: unknown) => assert.fail(`${last.join('\n')}\n${String(error)}`));
+    const { root } = this.model;
+    await this.#until('one process of each kind', async () => deviations(root, places, voters));
     await this.writing();
-    assert.deepEqual((await this.writers.check()).lost, []);
+    const { lost, duplicates } = await this.writers.check();
+    assert.deepEqual({ lost, duplicates }, { lost: [], duplicates: [] });
   }
 
   /** Rows are being acknowledged again. */
@@ -162,29 +163,30 @@ export class FaultWorld {
     );
   }
 
-  async #places(): Promise<UnitPlace[]> {
-    const units = Object.entries(await this.model.units('postgresql'));
-    return units.map(([unit, { 'public-address': address }]) => ({ unit, address }));
+  /** Until nothing is missing; a failure says what was missing last. */
+  async #until(what: string, missing: () => Promise<string[]>): Promise<void> {
+    let last: string[] = [];
+    const probe = async () => {
+      last = await missing();
+      return last.length === 0 ? true : undefined;
+    };
+    await this.model
+      .until(what, probe, RECOVERY_MS)
+      .catch((error: unknown) => assert.fail(`${last.join('\n')}\n${String(error)}`));
   }
+}
 
-  async #place(unit: string): Promise<UnitPlace> {
-    const place = (await this.#places()).find((each) => each.unit === unit);
-    if (place === undefined) throw new Error(`no unit ${unit}`);
-    return place;
-  }
+/** As `pgcharm chaos` sees it. */
+function clusterOf({ root }: Deployment): Cluster {
+  const { signal } = new AbortController();
+  const socket = () => ensureController(root, () => {});
+  const api = connectApi({ socket, model: undefined, signal });
+  return new Cluster(chaosModel(api, process.env, signal), 'postgresql');
+}
 
-  async #streaming(): Promise<number> {
-    const names = await this.unitNames();
-    const counts = await Promise.all(names.map((name) => this.#replicas(name)));
-    const known = counts.filter((count) => count !== undefined);
-    return known.length === 1 ? (known[0] ?? 0) : 0;
-  }
-
-  /** How many replicas stream from this unit; undefined when it is no primary. */
-  async #replicas(unit: string): Promise<number | undefined> {
-    const query = `SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'
-       AND application_name LIKE 'postgresql-%' HAVING NOT pg_is_in_recovery()`;
-    const answer = await this.shell(unit, `psql -At -c "${query.replaceAll(/\s+/g, ' ')}"`);
-    return answer === '' ? undefined : Number(answer);
-  }
+/** Number and start of each: together they name a process. */
+export function identities(kinds: Record<string, readonly Process[]>): string[] {
+  return Object.values(kinds)
+    .flat()
+    .map(({ pid, started }) => `${pid}/${started}`);
 }
