@@ -16,6 +16,7 @@ import { createAuthority, issueCertificate } from '../../lib/x509/authority.ts';
 import { startWriters, type Writers } from '../../src/chaos/writers.ts';
 import { charmArchive } from '../support/build.ts';
 import { startDeployment } from '../support/deployment.ts';
+import { leaksBelow, secretsOf } from '../support/leaks.ts';
 import { type Access, accessOf, connect, query } from '../support/sql.ts';
 
 interface Answer {
@@ -241,6 +242,10 @@ describe('tls', async () => {
     await assert.rejects(login(5432, stranger), /unknown ca/);
     await assert.rejects(login(6432), /login rejected|no authentication method/i);
     assert.equal(await psql(5432, 'verify-full', root), '1');
+
+    const known = await secretsOf(model);
+    assert.ok(known.length > 6, 'passwords, keys of the unit and of authorities');
+    assert.deepEqual(await leaksBelow(model.root, known), []);
 
     await model.pgcharm(['config', 'guarded', offer(stranger.cert)]);
     const said = await model.until('the reason why another cannot be used', async () => {

@@ -4,6 +4,24 @@
  */
 import { lstat, open, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Deployment } from './deployment.ts';
+
+/** What the secrets of a model hold that nobody may see: passwords, and a line of each key. */
+export async function secretsOf(model: Deployment): Promise<string[]> {
+  const listed = await model.json<Record<string, unknown>>('secrets');
+  const known: string[] = [];
+  for (const id of Object.keys(listed)) {
+    const shown = await model.json<Record<string, { content: { Data: Record<string, string> } }>>([
+      'show-secret',
+      id,
+      '--reveal',
+    ]);
+    const { Data } = shown[id]?.content ?? { Data: {} };
+    const secret = Object.entries(Data).filter(([key]) => /password$|key$/.test(key));
+    known.push(...secret.map(([, value]) => value.split('\n')[1] ?? value));
+  }
+  return known;
+}
 
 /** Larger files are data, which hold verifiers at most. */
 const LARGEST_BYTES = 4 * 1024 * 1024;

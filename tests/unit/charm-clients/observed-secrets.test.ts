@@ -81,3 +81,16 @@ test('a name that a client has granted is read by the leader, and by nobody late
     assert.deepEqual(asked, expected);
   }
 });
+
+test('a certificate that a client offers is read by the leader, beside the name', async () => {
+  const secrets = { entitySecret: 'secret:name', certificateSecret: 'secret:cert' };
+  const offering = relation({ remoteApp: requestData({ ...wish, ...secrets }) });
+  for (const [isLeader, expected] of [
+    [true, ['secret:name', 'secret:cert']],
+    [false, []],
+  ] as const) {
+    const { asked, hooks } = recording();
+    await observeGrantedSecrets(hooks, [offering], isLeader);
+    assert.deepEqual(asked, expected);
+  }
+});
