@@ -26,7 +26,7 @@ export class Disorder {
     if (dice < 0.62) await this.#someEvent();
     else if (dice < 0.76) world.pass(500 + world.below(15_000));
     else if (dice < 0.79) world.pass(60_000 + world.below(400_000));
-    else if (dice < 0.81) this.#kill();
+    else if (dice < 0.81) await this.#kill();
     else if (dice < 0.815) this.#wipe();
     else if (dice < 0.86) this.#power();
     else if (dice < 0.91) world.lead();
@@ -64,6 +64,8 @@ export class Disorder {
   /** Hooks of a unit that leaves, until it is gone. */
   async #lastEvents(unit: SimUnit): Promise<void> {
     const { world } = this;
+    // Here another unit's hook stands still, which it does for no quarter of an hour.
+    if (this.#inside && this.#holdsAlone(unit)) return;
     // The first thing that the agent of a leaving unit does.
     if (world.leader === unit) world.lead();
     await world.event(unit, 'database-peers-relation-departed');
@@ -108,11 +110,15 @@ export class Disorder {
     world.note("Patroni's keys are wiped");
   }
 
-  #kill(): void {
+  async #kill(): Promise<void> {
     const unit = this.#pick((each) => each.runs('patroni') && !this.world.busy.has(each));
     if (unit === undefined) return;
     unit.killPatroni(this.world.now);
     this.world.note(`Patroni of ${unit.name} is killed`);
+    if (unit.runs('patroni')) return;
+    // It ran a single time, and nobody starts it but the charm, which its agent wakes at once.
+    this.world.look(unit);
+    await this.world.event(unit, 'agent-notified');
   }
 
   #grow(): void {
@@ -145,8 +151,15 @@ export class Disorder {
 
   /** The only data are on a unit that leaves and waits until this one has cloned them. */
   #isAwaited({ life }: SimUnit): boolean {
-    const holders = this.world.units.filter((each) => each.life !== 'gone' && each.pg.whole);
-    return life === 'alive' && holders.length > 0 && holders.every((each) => each.life === 'dying');
+    return life === 'alive' && this.world.units.some((each) => this.#holdsAlone(each));
+  }
+
+  /** It leaves with data that no unit that stays has. */
+  #holdsAlone({ life, pg }: SimUnit): boolean {
+    const { units } = this.world;
+    return (
+      life === 'dying' && pg.whole && !units.some((each) => each.life === 'alive' && each.pg.whole)
+    );
   }
 
   /** It is the primary, and somebody is there to clone from it. */
