@@ -1,4 +1,4 @@
-/** Who looks into the databases of clients for their permissions: the leader, where some are asked. */
+/** Who looks into databases of clients for permissions: the leader, where some are asked for. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { requestData } from '../../../lib/relations/postgresql-client-request.ts';
