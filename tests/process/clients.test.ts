@@ -167,8 +167,8 @@ describe('clients', async () => {
     );
     const rows = await query(await accessOf(model, 'first/0'), 'SELECT app FROM mine ORDER BY app');
     assert.deepEqual(rows, [{ app: 'first' }, { app: 'third' }]);
-    // The login goes in the middle of the hook, its secret with the hook's end. What stays is of the
-    // first, the second, the builder and the family; a group has no login.
+    // The login goes in the middle of the hook, its secret with the hook's end. What stays is of
+    // the first, the second, the builder and the family; a group has no login.
     await model.until('its secret gone', async () => {
       const secrets = await model.json<Record<string, { label?: string }>>('secrets');
       const labels = Object.values(secrets).map(({ label = '' }) => label);

@@ -322,14 +322,10 @@ export class UnitWorld {
         const fresh = { ...down, startedWith: [], noted: [], learnt: [] };
         this.services[name] = { ...fresh, ...this.services[name], spec };
       },
-      'start-supervisor': () => {
-        this.supervised = true;
-      },
+      'start-supervisor': () => Object.assign(this, { supervised: true }),
       'start-service': ({ name, once }) => this.#start(name, once === true),
       'keep-service': ({ name }) => this.#service(name, { wantedUp: true, once: false }),
-      'forget-founding': () => {
-        this.founding = false;
-      },
+      'forget-founding': () => Object.assign(this, { founding: false }),
       'set-data-aside': () => {
         this.data = { ...this.data, systemIdentifier: undefined, debris: false };
       },

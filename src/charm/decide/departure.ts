@@ -135,7 +135,7 @@ function isVoter(world: Snapshot): boolean {
   return etcd.value.members.some((member) => member.peerUrl === peerUrl(address));
 }
 
-/** Without it, and while it is still counted, etcd would have no majority: the others stand still. */
+/** Without it, and while it still counts, etcd would have no majority: the others stand still. */
 function isDecisive(world: Snapshot): boolean {
   const etcd = probe(world, 'etcd');
   const { address } = world.unit;
