@@ -149,7 +149,7 @@ async function askPeer(asking: Asking): Promise<Record<string, string>> {
     .peers()
     .request({ method: 'POST', url, json, timeoutMs })
     .catch((cause: unknown) => {
-      throw cannotAsk(member, task, messageOf(cause));
+      throw cannotAsk(member, task, messageOf(cause), 'now');
     });
   const body = JSON.parse(answer.body) as Record<string, string> & { error?: { message: string } };
   if (answer.status === 200) return body;
@@ -171,10 +171,17 @@ export async function runTask(
   return (await task(context, params)) ?? {};
 }
 
-function cannotAsk(member: Member, task: string, reason: string): OperatorError {
+/** @param retry `now`: it has not answered at all */
+function cannotAsk(
+  member: Member,
+  task: string,
+  reason: string,
+  retry: OperatorError['retry'] = 'next-event',
+): OperatorError {
   return new OperatorError({
     code: 'peer-failed',
     message: `cannot have ${task} done on ${member.unit}: ${reason}`,
+    retry,
   });
 }
 

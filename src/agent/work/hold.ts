@@ -17,12 +17,17 @@ export const FORCE = 'force';
 const WINDOW_MS = 20_000;
 const ASK_MS = 5000;
 const RELEASE_MS = 10_000;
-/** An agent that is being restarted answers again within this. */
+/** An agent that is being restarted answers again within this, also on a busy machine. */
+const COMEBACK_MS = 15_000;
+/** Clients of the other poolers wait as long. */
 const PATIENCE_MS = 3000;
 const ASK_AGAIN_MS = 500;
 
 /** Parts that every kind with hold() and release() has to offer. */
 export const poolerTasks: Readonly<Record<string, Task>> = {
+  async answer() {
+    return undefined;
+  },
   async 'hold-clients'({ pooler }) {
     try {
       const { held, clients } = await pooler.hold(WINDOW_MS);
@@ -50,7 +55,10 @@ interface Outcome {
 
 /** @throws OperatorError `clients-not-held`; whoever calls lets all of them go again */
 export async function hold(context: WorkContext): Promise<void> {
-  const outcomes = await holdAll(context, context.desired.members);
+  const { members } = context.desired;
+  // Before anybody waits: who is only being restarted is no reason to give up.
+  await Promise.all(members.map((member) => untilAnswers(context, member)));
+  const outcomes = await holdAll(context, members);
   for (const { member, clients } of outcomes) {
     if (clients === 0) continue;
     await context.note(`${member.unit}: ${clients} clients of session pools lose their connection`);
@@ -59,6 +67,19 @@ export async function hold(context: WorkContext): Promise<void> {
   await judge(context, obstacles);
   const held = outcomes.filter((outcome) => outcome.held);
   await context.note(`clients wait at ${held.length} of ${outcomes.length} poolers`);
+}
+
+async function untilAnswers(context: WorkContext, member: Member): Promise<void> {
+  const deadline = Date.now() + COMEBACK_MS;
+  while (Date.now() < deadline && !isGone(context, member)) {
+    const answers = await context.ask(member, 'answer', {}, ASK_MS).then(
+      () => true,
+      // An older agent knows no such task, and has said so.
+      (error: unknown) => !(error instanceof OperatorError && error.retry === 'now'),
+    );
+    if (answers) return;
+    await context.sleep(ASK_AGAIN_MS);
+  }
 }
 
 /** Open transactions are ended at once where that is asked for: everybody else waits for them. */

@@ -1,6 +1,7 @@
 /** Holding the clients of all poolers for a switchover: all or none, and who is told what. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { OperatorError } from '../../../lib/std/errors.ts';
 import { logTo } from '../../../lib/std/log.ts';
 import { END_TRANSACTIONS, FORCE, hold } from '../../../src/agent/work/hold.ts';
 import type { WorkContext } from '../../../src/agent/work/kind.ts';
@@ -10,6 +11,7 @@ import { aMember, aWorld, clusterOf } from './cluster.ts';
 type Answer = Record<string, string> | Error;
 const HELD = { held: 'true', clients: '0' };
 const OPEN_TRANSACTION = { refused: 'pooler-timeout', reason: 'it did not answer' };
+const SILENT = new OperatorError({ code: 'peer-failed', message: 'no answer', retry: 'now' });
 const UNREACHABLE = { refused: 'pooler-unreachable', reason: 'cannot reach PgBouncer' };
 
 /** Unit n answers with the n-th list, one answer after the other, the last one again and again. */
@@ -21,6 +23,8 @@ function aContext(answers: Answer[][], params: Record<string, string> = {}) {
   }));
   const notes: string[] = [];
   const ended: string[] = [];
+  const asked: string[] = [];
+  const silent = new Set<string>();
   const postgres = { superuser: 'operator', replicationUser: 'replication' };
   const running = members.map(({ member }) => aMember(member));
   const context = {
@@ -30,7 +34,12 @@ function aContext(answers: Answer[][], params: Record<string, string> = {}) {
     world: () => aWorld({ cluster: known(clusterOf(running)) }),
     note: async (line: string) => void notes.push(line),
     sleep: async () => undefined,
-    async ask({ unit }: { unit: string }) {
+    async ask({ unit }: { unit: string }, task: string) {
+      if (task === 'answer') {
+        asked.push(unit);
+        if (silent.has(unit) && asked.filter((each) => each === unit).length < 3) throw SILENT;
+        return {};
+      }
       const left = answers[Number(unit.split('/')[1])] ?? [];
       const answer = left.length > 1 ? left.shift() : left[0];
       if (answer instanceof Error) throw answer;
@@ -46,7 +55,7 @@ function aContext(answers: Answer[][], params: Record<string, string> = {}) {
       };
     },
   };
-  return { context: context as unknown as WorkContext, notes, ended, running };
+  return { context: context as unknown as WorkContext, notes, ended, running, asked, silent };
 }
 
 describe('holding clients', () => {
@@ -99,6 +108,14 @@ describe('holding clients', () => {
     const { context, notes } = aContext([[new Error('refused'), HELD]]);
     await hold(context);
     assert.deepEqual(notes, ['clients wait at 1 of 1 poolers']);
+  });
+
+  test('lets nobody wait before every agent answers', async () => {
+    const { context, notes, asked, silent } = aContext([[HELD], [HELD]]);
+    silent.add('pg/1');
+    await hold(context);
+    assert.deepEqual(asked.toSorted(), ['pg/0', 'pg/1', 'pg/1', 'pg/1']);
+    assert.deepEqual(notes, ['clients wait at 2 of 2 poolers']);
   });
 
   test('leaves a unit out that is down as a whole', async () => {
