@@ -159,8 +159,22 @@ class Runit implements Services {
       await this.down(name);
       await this.#end(name, timeoutMs);
     }
-    await control(this.#at(name), 'x');
-    await rm(this.#at(name), { recursive: true, force: true });
+    // Out of runsvdir's sight, which would start another runsv there; this one still writes its
+    // status as it ends.
+    const aside = this.#at(`.${name}.gone`);
+    await rm(aside, REMOVAL);
+    const moved = await rename(this.#at(name), aside).then(
+      () => true,
+      (error: unknown) => {
+        if (systemCode(error) === 'ENOENT') return false;
+        throw error;
+      },
+    );
+    if (!moved) return;
+    await control(aside, 'x');
+    const hasEnded = async () => (isSupervised(aside) ? undefined : true);
+    await poll(hasEnded, { timeoutMs, everyMs: 20 });
+    await rm(aside, REMOVAL);
   }
 
   async supervised(): Promise<boolean> {
@@ -347,6 +361,9 @@ function parse(spec: string): ServiceSpec | undefined {
     return undefined;
   }
 }
+
+/** Of a directory that a process may still write to for a moment. */
+const REMOVAL = { recursive: true, force: true, maxRetries: 10, retryDelay: 100 } as const;
 
 const FIFO = constants.O_WRONLY | constants.O_NONBLOCK;
 
