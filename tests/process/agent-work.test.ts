@@ -162,16 +162,21 @@ describe('work across units', () => {
     await harness.allRoutedTo(await harness.primary());
     const before = await harness.primary(1);
     const id = await harness.agent(0).startWork('switchover', {});
-    await harness.until('phase that holds clients', async () => {
+    const owner = await harness.until('phase that holds clients', async () => {
       const { work } = await harness.world(1);
-      return work?.phase === 'switchover' || work?.outcome === 'done' || undefined;
+      return work?.phase === 'switchover' || work?.outcome === 'done' ? work.owner : undefined;
     });
     await harness.cluster.end('agent-0', 'SIGKILL');
+    // As its supervisor does; by then another agent owns the work.
+    await harness.until('another owner', async () => {
+      const { work } = await harness.world(1);
+      return work?.outcome === 'done' || work?.owner !== owner || undefined;
+    });
+    harness.startAgent(0);
     const ending = await harness.agent(1).followWork(id, () => undefined);
     assert.equal(ending.outcome, 'done', ending.message);
     const now = await harness.primary(1);
     assert.notEqual(now, before);
-    harness.startAgent(0);
     await harness.allRoutedTo(now);
     for (const index of [0, 1, 2]) {
       await harness.until('pooler that is not paused', async () => {

@@ -3,6 +3,7 @@
  * is lost, and never longer than said: each has a timer that lets go when nobody else does. Clients
  * go on when the last of the two has let go.
  */
+import { poll } from '../../../lib/std/clock.ts';
 import { messageOf, OperatorError } from '../../../lib/std/errors.ts';
 import type { Log } from '../../../lib/std/log.ts';
 import type { PoolerAdmin } from '../../charm/workload/ports.ts';
@@ -22,6 +23,8 @@ export type Holder = 'work' | 'failover';
 
 /** Work waits this long for open transactions: all other clients wait for them as well. */
 const REST_MS = 2000;
+/** Servers are logged in within milliseconds. */
+const LOGIN_MS = 500;
 /** Pools of a lost primary come to rest when its last connection ends; nothing waits for that. */
 const SEIZE_MS = 200;
 
@@ -51,7 +54,10 @@ export class Pause {
     if (this.has('failover')) throw primaryLost();
     this.#arm('work', windowMs);
     try {
-      await this.#inTurn(() => this.#console().pause(REST_MS));
+      await this.#inTurn(async () => {
+        await this.#untilNobodyLogsIn();
+        await this.#console().pause(REST_MS);
+      });
     } catch (error) {
       await this.end('work');
       throw error;
@@ -100,6 +106,19 @@ export class Pause {
   async waiting(): Promise<number> {
     const rows = await this.#console().show('POOLS');
     return rows.reduce((sum, row) => sum + Number(row['cl_waiting']), 0);
+  }
+
+  /**
+   * A pause cuts off a server that is just logging in, which counts as a login that has failed; and
+   * after one PgBouncer turns clients away until the next has succeeded (objects.c,
+   * check_fast_fail). A primary that refuses logins keeps nobody waiting here for long.
+   */
+  async #untilNobodyLogsIn(): Promise<void> {
+    const nobody = async () => {
+      const rows = await this.#console().show('POOLS');
+      return rows.every((row) => Number(row['sv_login'] ?? 0) === 0) || undefined;
+    };
+    await poll(nobody, { timeoutMs: LOGIN_MS, everyMs: 5 });
   }
 
   #arm(holder: Holder, windowMs: number): void {

@@ -13,8 +13,13 @@ const log = logTo(() => undefined);
 
 /** A console that knows whether it is paused; `restless`: a transaction stays open. */
 function aPooler({ restless = false } = {}) {
-  const pooler = { paused: false, commands: [] as string[] };
+  const pooler = { paused: false, commands: [] as string[], loggingIn: 0 };
   const admin: Partial<PoolerAdmin> = {
+    async show() {
+      const loggingIn = Math.max(0, pooler.loggingIn--);
+      if (loggingIn > 0) pooler.commands.push('show');
+      return [{ database: 'shop', sv_login: '0' }, { sv_login: String(loggingIn) }];
+    },
     async pause() {
       pooler.commands.push('pause');
       pooler.paused = true;
@@ -34,6 +39,18 @@ describe('a pause', () => {
     const { pooler, pause } = aPooler({ restless: true });
     await assert.rejects(pause.begin(LONG_MS), { code: 'pooler-timeout' });
     assert.deepEqual([pooler.paused, pause.active], [false, false]);
+  });
+
+  test('for work cuts off no server that is logging in', async () => {
+    const { pooler, pause } = aPooler();
+    pooler.loggingIn = 2;
+    await pause.begin(LONG_MS);
+    assert.deepEqual(pooler.commands, ['show', 'show', 'pause']);
+    pooler.loggingIn = 1_000_000;
+    await pause.end('work');
+    await pause.begin(LONG_MS);
+    assert.equal(pooler.commands.at(-1), 'pause');
+    await pause.end('work');
   });
 
   test('for a lost primary holds although statements are in flight', async () => {
