@@ -5,19 +5,19 @@
  * Works on the directory of an installation whose processes have ended; afterwards its data is new.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { chown, mkdir, rm, writeFile } from 'node:fs/promises';
 import { request } from 'node:https';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { initdbOptions } from '../src/charm/model/patroni-config.ts';
 
 interface Member {
   /** `pg` directory of the unit. */
   dir: string;
   patroni: {
     restapi: { connect_address: string };
-    bootstrap: { initdb: (string | Record<string, string>)[]; dcs?: unknown };
     postgresql: { data_dir: string; listen: string };
   };
   etcd: Record<string, unknown> | undefined;
@@ -64,12 +64,12 @@ function readMember(root: string, unit: string): Member {
 async function empty(member: Member, members: readonly Member[], dcs: unknown): Promise<void> {
   const { dir, patroni, etcd } = member;
   const owner = statSync(join(dir, 'tls', 'key.pem'));
-  const config = { ...patroni, bootstrap: { ...patroni.bootstrap, dcs } };
+  const data = patroni.postgresql.data_dir;
+  const wal = readlinkSync(join(data, 'pg_wal'));
+  // The charm gives this section to its founder only, and takes it away when the database is made.
+  const config = { ...patroni, bootstrap: { dcs, initdb: initdbOptions(wal) } };
   await rewrite(join(dir, 'etc', 'patroni.yaml'), JSON.stringify(config));
-  const wal = patroni.bootstrap.initdb.flatMap((option) =>
-    typeof option === 'string' ? [] : (option['waldir'] ?? []),
-  );
-  const servers = [patroni.postgresql.data_dir, ...wal, join(dir, 'etcd'), join(dir, 'run')];
+  const servers = [data, wal, join(dir, 'etcd'), join(dir, 'run')];
   for (const path of servers) {
     await rm(path, { recursive: true, force: true });
     await mkdir(path, { recursive: true, mode: 0o700 });

@@ -202,10 +202,14 @@ const AUDIT = {
 /** Who may become a superuser by set_user_u(); the extension's own answer is everybody. */
 const SET_USER = { 'set_user.superuser_allowlist': '+charmed_dba' };
 
+/** How the first database is made. */
+export function initdbOptions(waldir: string): (string | Record<string, string>)[] {
+  return [{ encoding: 'UTF8' }, { locale: 'C.UTF-8' }, 'data-checksums', { waldir }];
+}
+
 /** Without this section Patroni never makes a database, whatever etcd has lost. */
 function bootstrap(world: Snapshot, options: Options, waldir: string) {
-  const initdb = [{ encoding: 'UTF8' }, { locale: 'C.UTF-8' }, 'data-checksums', { waldir }];
-  return { dcs: dynamicConfig(world, options), initdb };
+  return { dcs: dynamicConfig(world, options), initdb: initdbOptions(waldir) };
 }
 
 /** PostgreSQL reads these again when it reloads. */
