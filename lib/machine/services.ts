@@ -292,7 +292,8 @@ export function startScript(spec: ServiceSpec): string {
     ...(orphans === undefined ? [] : endOrphans(orphans)),
     '# Process id and start time: together they name this process and no later one.',
     'read -r stat </proc/$$/stat; set -- $stat; shift 21; echo "$$ $1" >pid',
-    ...(reads === undefined ? [] : [`cp -p ${quote(reads)} read`]),
+    // Moved into its place: whoever looks finds all of it.
+    ...(reads === undefined ? [] : [`cp -p ${quote(reads)} read.new && mv -f read.new read`]),
     `cd ${quote(directory)}`,
     `exec env -i ${variables} ${asUser}${command.map(quote).join(' ')}`,
     '',

@@ -10,6 +10,8 @@ export interface LoopOptions {
   /** Milliseconds until the next run, asked after each. */
   everyMs(): number;
   run(): Promise<void>;
+  /** A run may last for as long as it likes; otherwise one that lasts for minutes is reported. */
+  patient?: boolean;
   log: Log;
 }
 
@@ -59,8 +61,9 @@ export class Loop {
   }
 
   async #once(): Promise<void> {
-    const { name, log } = this.#options;
-    const long = setInterval(() => log.error(`${name} does not end`), LONG_RUN_MS);
+    const { name, log, patient = false } = this.#options;
+    const report = () => log.error(`${name} does not end`);
+    const long = patient ? undefined : setInterval(report, LONG_RUN_MS);
     try {
       await this.#options.run();
     } catch (error) {

@@ -61,7 +61,9 @@ export class FaultWorld {
       await model.pgcharm('integrate postgresql:database data-integrator:postgresql');
       await model.active(['postgresql', 'data-integrator']);
       const uris = singleHosts((await accessOf(model)).uris);
-      return new FaultWorld(model, uris, await startWriters(uris));
+      const world = new FaultWorld(model, uris, await startWriters(uris));
+      await world.#synchronous(units);
+      return world;
     } catch (error) {
       await model.end();
       throw error;
@@ -141,6 +143,7 @@ export class FaultWorld {
   async recovered(units: number): Promise<void> {
     await this.#until('full redundancy', () => this.cluster.missing());
     await this.model.active(['postgresql', 'data-integrator'], RECOVERY_MS);
+    await this.#synchronous(units);
     const places = (await this.cluster.units()).map(({ name: unit, address }) => {
       return { unit, address };
     });
@@ -161,6 +164,19 @@ export class FaultWorld {
       async () => (this.writers.acknowledged() > before + 20 ? true : undefined),
       timeoutMs,
     );
+  }
+
+  /**
+   * Every replica is one that Patroni would promote. Before that a primary that is lost may hold rows
+   * that nobody else has, and rightly nobody takes over.
+   */
+  async #synchronous(units: number): Promise<void> {
+    await this.#until('synchronous replicas', async () => {
+      const [unit = ''] = await this.unitNames();
+      const list = await this.shell(unit, 'patronictl list --format json');
+      const found = list.match(/"Sync Standby"/g)?.length ?? 0;
+      return found === units - 1 ? [] : [`${found} of ${units - 1} replicas are synchronous`];
+    });
   }
 
   /** Until nothing is missing; a failure says what was missing last. */

@@ -45,6 +45,8 @@ export class PulseWatch {
     this.loop = new Loop({
       name: 'pulse of the primary',
       log,
+      // A question to a frozen server stays open until it thaws, or clients are led elsewhere.
+      patient: true,
       everyMs: () => {
         const hurries = performance.now() - this.#heardAt < HURRY_MS;
         return this.#facts.now.pulse?.state !== 'beating' && hurries ? RETRY_MS : BEAT_MS;
