@@ -167,8 +167,8 @@ export class FaultWorld {
   }
 
   /**
-   * Every replica is one that Patroni would promote. Before that a primary that is lost may hold rows
-   * that nobody else has, and rightly nobody takes over.
+   * Every replica is one that Patroni would promote. Before that a primary that is lost may hold
+   * rows that nobody else has, and rightly nobody takes over.
    */
   async #synchronous(units: number): Promise<void> {
     await this.#until('synchronous replicas', async () => {
