@@ -18,6 +18,10 @@ const LIMIT_MS = 30 * 60_000;
 const RESTART_MS = 300_000;
 const REJOIN_MS = 300_000;
 const LOOK_EVERY_MS = 500;
+/** A member streams already while its Patroni still ends the demotion that led there. */
+const BUSY_MS = 60_000;
+/** Patroni's words for it (async_executor.py). */
+const IS_BUSY = /already in progress/;
 /** How long a successor is tried; then the primary is restarted in its place. */
 const MOVE_MS = 60_000;
 /** Members hear of a change one after the other, at the latest with Patroni's next round. */
@@ -188,7 +192,13 @@ async function restartMember(context: WorkContext, member: ClusterMember): Promi
   await context.note(`restarting ${member.name}`);
   const target = context.desired.members.find((each) => each.member === member.name);
   if (target === undefined) return;
-  await context.patroni(target).restart(RESTART_MS);
+  const deadline = Date.now() + BUSY_MS;
+  for (;;) {
+    const refusal = await refusalOf(context.patroni(target).restart(RESTART_MS));
+    if (refusal === undefined) return;
+    if (!IS_BUSY.test(refusal.message) || Date.now() > deadline) throw refusal;
+    await context.sleep(LOOK_EVERY_MS);
+  }
 }
 
 async function untilStreaming(context: WorkContext, name: string): Promise<void> {
