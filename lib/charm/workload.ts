@@ -66,7 +66,11 @@ export function runWorkload(
 ): Decision<WorkloadSteps>[] {
   const all = Object.entries(wanted);
   const missing = all.filter(([name, spec]) => !isDeepStrictEqual(services[name]?.spec, spec));
-  const down = all.filter(([name]) => services[name]?.wantedUp !== true);
+  // What its supervisor does not run although it should has missed its word, or starts anew just
+  // now: to be told again does no harm.
+  const isUp = (service: ServiceFacts | undefined) =>
+    service?.wantedUp === true && (service.running || !supervised);
+  const down = all.filter(([name]) => !isUp(services[name]));
   const sorted = (numbers: readonly number[]) => numbers.toSorted((a, b) => a - b);
   return [
     ...missing.map(([name, spec]) =>

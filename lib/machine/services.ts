@@ -121,7 +121,12 @@ class Runit implements Services {
   async up(name: string): Promise<void> {
     await rm(this.#at(name, 'down'), { force: true });
     await rm(this.#at(name, 'once'), { force: true });
-    await control(this.#at(name), 'u');
+    // A runsv that is just starting has looked for `down` before it can be told: one that found it
+    // would wait for good.
+    const isTold = async () => (await control(this.#at(name), 'u')) || undefined;
+    if (!(await isTold()) && (await this.supervised())) {
+      await poll(isTold, { timeoutMs: START_MS, everyMs: 20 });
+    }
   }
 
   async once(name: string): Promise<void> {
@@ -258,6 +263,8 @@ async function define(wish: {
 }
 
 const LISTEN_MS = 5000;
+/** From a runsv's first look for `down` to the moment at which it can be told, and far more. */
+const START_MS = 1000;
 /** The text of the script that becomes the service's logger. Pure. */
 export function logScript(log: string, conceal?: string): string {
   const logger = `exec svlogd -tt ${quote(log)}`;
@@ -341,7 +348,8 @@ async function isAtRest(place: string): Promise<boolean> {
   return status?.[19] === 0;
 }
 
-async function control(place: string, command: 'u' | 'o' | 'd' | 'x'): Promise<void> {
+/** @returns whether there was a runsv to be told */
+async function control(place: string, command: 'u' | 'o' | 'd' | 'x'): Promise<boolean> {
   try {
     const pipe = await open(join(place, 'supervise', 'control'), FIFO);
     try {
@@ -349,9 +357,11 @@ async function control(place: string, command: 'u' | 'o' | 'd' | 'x'): Promise<v
     } finally {
       await pipe.close();
     }
+    return true;
   } catch (error) {
     // No runsv: the `down` file says what the next one shall do.
     if (!isAbsence(error)) throw error;
+    return false;
   }
 }
 

@@ -19,7 +19,8 @@ describe('services', async () => {
   const spec = { command: ['/bin/sleep', '98765'], env: { WORD: "it's" } };
   after(async () => {
     await services.shutdown(5000);
-    await rm(root, { recursive: true, force: true });
+    // Loggers write for a moment longer.
+    await rm(root, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
   });
 
   const kill = async (pid: number) => {

@@ -188,7 +188,7 @@ async function describeState(root: string, pgcharm: Deployment['pgcharm']): Prom
 
 /** What the services of every unit have said last. */
 async function serviceLogs(root: string): Promise<string[]> {
-  const files = await Array.fromAsync(glob(join(root, 'agents/*/pg/log/*/current')));
+  const files = await Array.fromAsync(glob(join(root, 'agents/*/*/log/*/current')));
   const texts = files.sort().map(async (file) => `${file}:\n${await endOf(file, 15)}`);
   return Promise.all(texts);
 }
