@@ -7,12 +7,15 @@
  */
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { poll } from '../../../lib/std/clock.ts';
 import { processIds, startTimeOf } from '../runner/process-record.ts';
 
 /** Both are in util-linux, which every Debian and Ubuntu has. */
 export const UNSHARE = '/usr/bin/unshare';
 export const NSENTER = '/usr/bin/nsenter';
 const PATH = '/usr/sbin:/usr/bin:/sbin:/bin';
+/** From SIGKILL to the end, on a machine with much to do. */
+const END_MS = 5000;
 
 export interface Keeper {
   pid: number;
@@ -67,6 +70,13 @@ export async function startKeeper({ mark, id, program, words }: NewKeeper): Prom
   for (const stream of [child.stdin, child.stdout, child.stderr]) stream.destroy();
   child.unref();
   return { pid: child.pid, startTime };
+}
+
+/** The kernel takes a moment to end it; what is off shall be off. */
+export async function endKeeper({ pid, startTime }: Keeper): Promise<void> {
+  process.kill(pid, 'SIGKILL');
+  const hasEnded = async () => startTimeOf(pid) !== startTime || undefined;
+  await poll(hasEnded, { timeoutMs: END_MS, everyMs: 2 });
 }
 
 /**

@@ -15,6 +15,7 @@ import type { Store } from '../state/store.ts';
 import { unitDirs } from '../uniter/unit-place.ts';
 import {
   complaint,
+  endKeeper,
   findKeepers,
   type Keeper,
   NSENTER,
@@ -78,8 +79,8 @@ export class MachineNamespaces {
   end(machineId: string): Promise<void> {
     return this.#inTurn(async () => {
       const holder = this.#find(machineId);
-      if (holder !== undefined) process.kill(holder.pid, 'SIGKILL');
       this.#all().delete(machineId);
+      if (holder !== undefined) await endKeeper(holder);
     });
   }
 
