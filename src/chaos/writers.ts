@@ -4,6 +4,7 @@
  * cut off counts as unknown: it may be there or not, and nobody writes it again.
  */
 import { randomUUID } from 'node:crypto';
+import { Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Client } from 'pg';
 
@@ -143,24 +144,24 @@ class Writer {
   }
 
   async #run(name: string): Promise<void> {
-    let client: Client | undefined;
+    let connection: Connection | undefined;
     let host = 0;
     for (let sequence = 0; this.#running; sequence++) {
       const row = `${name}-${sequence}`;
       try {
-        client ??= await connect(this.#uris[host % this.#uris.length] ?? '');
-        await client.query(this.#insert, [row]);
+        connection ??= await connect(this.#uris[host % this.#uris.length] ?? '');
+        await connection.client.query(this.#insert, [row]);
         this.#written(row);
         await delay(PAUSE_MS);
       } catch {
         this.errors += 1;
         host += 1;
-        await client?.end().catch(() => {});
-        client = undefined;
+        await connection?.leave();
+        connection = undefined;
         await delay(PAUSE_MS * 5);
       }
     }
-    await client?.end().catch(() => {});
+    await connection?.leave();
   }
 
   #written(row: string): void {
@@ -172,9 +173,19 @@ class Writer {
   }
 }
 
-async function connect(uri: string): Promise<Client> {
+interface Connection {
+  client: Client;
+  /** Says goodbye, and leaves a server that does not hear it: one that is cut off never does. */
+  leave(): Promise<void>;
+}
+
+const GOODBYE_MS = 1000;
+
+async function connect(uri: string): Promise<Connection> {
   const { default: pg } = await import('pg');
+  const socket = new Socket();
   const client = new pg.Client({
+    stream: () => socket,
     connectionString: uri,
     connectionTimeoutMillis: 3000,
     query_timeout: 15_000,
@@ -182,7 +193,14 @@ async function connect(uri: string): Promise<Client> {
   // A connection that breaks between two statements is reported by the next one.
   client.on('error', () => {});
   await client.connect();
-  return client;
+  return {
+    client,
+    async leave() {
+      const timer = setTimeout(() => socket.destroy(), GOODBYE_MS);
+      await client.end().catch(() => {});
+      clearTimeout(timer);
+    },
+  };
 }
 
 async function withClient<T>(
@@ -192,11 +210,11 @@ async function withClient<T>(
   let failure: unknown;
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     try {
-      const client = await connect(uris[attempt % uris.length] ?? '');
+      const { client, leave } = await connect(uris[attempt % uris.length] ?? '');
       try {
         return await use(client);
       } finally {
-        await client.end().catch(() => {});
+        await leave();
       }
     } catch (error) {
       failure = error;
