@@ -110,8 +110,8 @@ export class Pause {
 
   /**
    * A pause cuts off a server that is just logging in, which counts as a login that has failed; and
-   * after one PgBouncer turns clients away until the next has succeeded (objects.c,
-   * check_fast_fail). A primary that refuses logins keeps nobody waiting here for long.
+   * after one PgBouncer turns clients away until the next has succeeded. A primary that refuses
+   * logins keeps nobody waiting here for long.
    */
   async #untilNobodyLogsIn(): Promise<void> {
     const nobody = async () => {
