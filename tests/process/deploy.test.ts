@@ -101,6 +101,11 @@ describe('deploy', async () => {
         () => true,
       ),
     );
+    // The relation itself goes when the last unit has said goodbye.
+    await model.until('the relation gone', async () => {
+      const { relations } = (await model.status()).applications['data-integrator'] ?? {};
+      return relations?.['postgresql'] === undefined ? true : undefined;
+    });
     await model.pgcharm('integrate postgresql:database data-integrator:postgresql');
     await model.active(['postgresql', 'data-integrator']);
     const anew = await model.until('new credentials', () => accessOf(model).catch(() => undefined));

@@ -3,6 +3,7 @@
  * Entering scope and everything that units see is their agents'.
  */
 import type { EndpointSpec } from '../../../lib/contract/metadata.ts';
+import type { OperatorError } from '../../../lib/std/errors.ts';
 import type { Store } from '../state/store.ts';
 import { aliveApplication, applicationNamed, type Model, refusal } from './model.ts';
 
@@ -29,14 +30,7 @@ const JUJU_INFO: EndpointSpec = {
 export function integrate(model: Model, first: string, second: string): string[] {
   return model.store.tx(() => {
     const pair = inferPair(model.store, first, second);
-    const existing = findRelation(model.store, pair);
-    if (existing !== undefined) {
-      throw refusal(
-        'relation-exists',
-        `cannot add relation "${shown(pair)}": relation ${shown(pair)} already exists`,
-        `Use 'pgcharm status --relations' to view the current relations.`,
-      );
-    }
+    if (isThere(model.store, pair)) throw relationExists(pair, 'already exists');
     insertRelation(model, pair);
     return [];
   });
@@ -45,9 +39,24 @@ export function integrate(model: Model, first: string, second: string): string[]
 /** The same for bundles: an existing relation is left alone. @returns whether it was added */
 export function ensureRelation(model: Model, first: string, second: string): boolean {
   const pair = inferPair(model.store, first, second, { existingCounts: true });
-  if (findRelation(model.store, pair) !== undefined) return false;
+  if (isThere(model.store, pair)) return false;
   insertRelation(model, pair);
   return true;
+}
+
+/** @throws OperatorError when it is on its way out: units have yet to say goodbye to the old one */
+function isThere(store: Store, pair: Pair): boolean {
+  const existing = findRelation(store, pair);
+  if (existing?.life === 'dying') throw relationExists(pair, 'is dying, but not yet removed');
+  return existing !== undefined;
+}
+
+function relationExists(pair: Pair, how: string): OperatorError {
+  return refusal(
+    'relation-exists',
+    `cannot add relation "${shown(pair)}": relation ${shown(pair)} ${how}`,
+    `Use 'pgcharm status --relations' to view the current relations.`,
+  );
 }
 
 function insertRelation({ store, now }: Model, { provider, requirer }: Pair): void {
@@ -136,16 +145,17 @@ function sides(store: Store, text: string): Side[] {
   throw refusal('no-endpoint', `application "${name}" has no "${wanted}" relation`);
 }
 
-function findRelation(store: Store, { provider, requirer }: Pair): number | undefined {
-  return store.get<{ id: number }>(
-    `SELECT p.relation_id AS id FROM relation_endpoint p
-     JOIN relation_endpoint q ON q.relation_id = p.relation_id
+function findRelation(store: Store, { provider, requirer }: Pair): { life: string } | undefined {
+  return store.get<{ life: string }>(
+    `SELECT r.life FROM relation r
+     JOIN relation_endpoint p ON p.relation_id = r.id
+     JOIN relation_endpoint q ON q.relation_id = r.id
      WHERE p.application = ? AND p.endpoint = ? AND q.application = ? AND q.endpoint = ?`,
     provider.application,
     provider.endpoint.name,
     requirer.application,
     requirer.endpoint.name,
-  )?.id;
+  );
 }
 
 function shown({ provider, requirer }: Pair): string {

@@ -98,6 +98,14 @@ describe('relations', () => {
       assert.deepEqual(life(), ['dying']);
     });
 
+    test('what is on its way out can be neither added again nor taken for there', () => {
+      integrate(world.model, 'pg:db', 'web');
+      removeRelation(world.model, { endpoints: ['web', 'pg'] });
+      const refused = { message: /^cannot add relation .* is dying, but not yet removed$/ };
+      assert.throws(() => integrate(world.model, 'pg:db', 'web:main'), refused);
+      assert.throws(() => ensureRelation(world.model, 'pg:db', 'web:main'), refused);
+    });
+
     test('by force it waits a minute for its units, counted from the first time', () => {
       const forced = () =>
         world.store.get<{ at: number | null }>('SELECT forced_at AS at FROM relation')?.at;
