@@ -130,6 +130,27 @@ describe('engine', () => {
     assert.equal(engine.cancelTask(2), false);
   });
 
+  test('a task that is cancelled before its program has begun is aborted too', async () => {
+    const unit = world.addUnit('a');
+    await world.untilIdle(unit);
+    world.tell(unit, 'hang', 'long');
+    const cancelled: boolean[] = [];
+    // As soon as it says that it runs, which is before it has a process.
+    const unsubscribe = world.store.onChange(() => {
+      if (task()?.status !== 'running') return;
+      unsubscribe();
+      queueMicrotask(() => cancelled.push(engine.cancelTask(2)));
+    });
+    world.store.run(`INSERT INTO operation VALUES (1, 'long', 0)`);
+    world.store.run(
+      `INSERT INTO task (id, operation_id, unit, action, enqueued) VALUES (2, 1, ?, 'long', 0)`,
+      unit,
+    );
+    await world.until('it is aborted', () => task()?.status === 'aborted');
+    assert.deepEqual(cancelled, [true]);
+    assert.equal((await world.events(unit)).includes('long'), false);
+  });
+
   test('commands of juju-exec run between hooks, with the environment of the unit', async () => {
     const unit = world.addUnit('a');
     await world.untilIdle(unit);

@@ -37,6 +37,8 @@ export class UnitRunner {
   readonly #remoteBags = new RemoteBags();
   #session: Session | undefined;
   #pid: number | undefined;
+  /** It was to be ended before it had begun. */
+  #doomed = false;
 
   constructor(unit: string, ports: AgentPorts) {
     this.unit = unit;
@@ -54,6 +56,7 @@ export class UnitRunner {
 
   /** A session under a context id of its own; hook tools reach it while run() is under way. */
   newSession(name: string, what: { hook?: HookInfo; action?: { taskId: number } }): Session {
+    this.#doomed = false;
     const { store, layout } = this.#ports;
     const random = BigInt.asUintN(63, randomBytes(8).readBigUInt64BE());
     const spec = {
@@ -108,11 +111,13 @@ export class UnitRunner {
     const record: ProcessRecord = { pid, startTime: startTimeOf(pid) ?? '', contextId };
     store.run('UPDATE unit SET process = ? WHERE name = ?', JSON.stringify(record), this.unit);
     this.#pid = pid;
+    if (this.#doomed) this.kill();
   }
 
-  /** Ends the process group that runs now, if any. */
+  /** Ends the process group that runs now, or the one that is about to, once it is there. */
   kill(): void {
-    if (this.#pid !== undefined) signalGroup(this.#pid, 'SIGKILL');
+    if (this.#pid === undefined) this.#doomed = true;
+    else signalGroup(this.#pid, 'SIGKILL');
   }
 
   log(level: LogLevel, module: string, message: string): void {
