@@ -57,8 +57,16 @@ export async function endStale(record: ProcessRecord): Promise<boolean> {
   if (startTimeOf(record.pid) !== record.startTime) return false;
   signalGroup(record.pid, 'SIGKILL');
   for (let waited = 0; waited < 5000; waited += 20) {
-    if (startTimeOf(record.pid) !== record.startTime) return true;
+    if (!isGroupAlive(record.pid)) return true;
     await delay(20);
   }
   throw new Error(`process ${record.pid} does not end`);
+}
+
+/** The first of a group may end before the others: any of them could still write. */
+function isGroupAlive(group: number): boolean {
+  return processIds().some((pid) => {
+    const fields = statOf(pid);
+    return Number(fields?.[2]) === group && startTimeOf(pid) !== undefined;
+  });
 }
