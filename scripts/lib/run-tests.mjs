@@ -2,6 +2,9 @@
  * Runs test files with node:test and keeps count. Needs the pinned Node, which runs TypeScript.
  *
  * Prints a line per file, and for every failure its name and error; counts tests, not suites.
+ *
+ * In layers with real servers, a file in which a wait ran out or a command failed is run once more,
+ * alone; a wrong answer is never asked for again (docs/decisions: second-attempt).
  */
 import { join, relative } from 'node:path';
 import { run } from 'node:test';
@@ -9,11 +12,30 @@ import { projectRoot } from './node.mjs';
 import { elapsed, say } from './terminal.mjs';
 import { filesOf } from './test-files.mjs';
 
-/** @typedef {{ passed: number, failed: number, skipped: number, failures: string[] }} Tally */
+/**
+ * @typedef {object} Tally
+ * @property {number} passed
+ * @property {number} failed
+ * @property {number} skipped
+ * @property {string[]} failures names of what failed
+ * @property {string[]} repeated names of what failed at first and passed when run again
+ */
+
+/**
+ * What one file's tests said.
+ * @typedef {object} Outcome
+ * @property {number} passed
+ * @property {number} skipped
+ * @property {string[]} failures
+ * @property {boolean} isWrong the first failure was a wrong answer, not a failed wait or command
+ */
+
+/** More files than this point to a defect, not to a busy machine. */
+const SECOND_ATTEMPTS = 2;
 
 /** @returns {Tally} */
 export function emptyTally() {
-  return { passed: 0, failed: 0, skipped: 0, failures: [] };
+  return { passed: 0, failed: 0, skipped: 0, failures: [], repeated: [] };
 }
 
 /** Counts something that is not a test of node:test (the type check, a final sweep) as one. */
@@ -36,45 +58,74 @@ export async function runLayers(layers, tally, wanted = () => true) {
     if (files.length === 0) continue;
     const started = Date.now();
     const before = tally.passed + tally.failed;
-    await runFiles(files, layer, tally);
+    const outcomes = await runFiles(files, layer);
+    await tryAgain(outcomes, layer, tally);
+    for (const outcome of outcomes.values()) add(outcome, tally);
     const count = tally.passed + tally.failed - before;
     say(`${layer.name}: ${count} tests in ${files.length} files, ${elapsed(started)}`);
   }
 }
 
-/** Resolves when every file has ended. */
-function runFiles(files, layer, tally) {
+function add({ passed, skipped, failures }, tally) {
+  tally.passed += passed;
+  tally.skipped += skipped;
+  tally.failed += failures.length;
+  tally.failures.push(...failures);
+}
+
+/** Replaces the outcomes of files that deserve a second attempt. */
+async function tryAgain(outcomes, layer, tally) {
+  const failed = [...outcomes].filter(([, { failures }]) => failures.length > 0);
+  if (layer.isRepeatable !== true || failed.length > SECOND_ATTEMPTS) return;
+  for (const [file, { failures, isWrong }] of failed) {
+    if (isWrong) continue;
+    say(`again, alone: ${relative(projectRoot, file)}`);
+    const second = (await runFiles([file], { ...layer, concurrency: 1 })).get(file);
+    if (second === undefined) continue;
+    outcomes.set(file, second);
+    if (second.failures.length === 0) tally.repeated.push(...failures);
+  }
+}
+
+/** Resolves when every file has ended. @returns {Promise<Map<string, Outcome>>} by file */
+function runFiles(files, layer) {
   const { concurrency, timeoutMs } = layer;
   const execArgv = ['--import', join(projectRoot, 'tests', 'support', 'seed.ts')];
   // Without isolation by process, one file's leftovers would fail another.
   const stream = run({ files, concurrency, timeout: timeoutMs, isolation: 'process', execArgv });
+  const outcomes = new Map();
+  const outcomeOf = ({ file }) => {
+    const fresh = () => ({ passed: 0, skipped: 0, failures: [], isWrong: false });
+    return outcomes.get(file) ?? outcomes.set(file, fresh()).get(file);
+  };
   return new Promise((resolve, reject) => {
-    stream.on('test:pass', (event) => passed(event, tally));
-    stream.on('test:fail', (event) => failed(event, tally));
+    stream.on('test:pass', (event) => passed(event, outcomeOf(event)));
+    stream.on('test:fail', (event) => failed(event, outcomeOf(event)));
     stream.on('test:complete', (event) => tellSlow(event));
     stream.on('test:stderr', ({ message }) => process.stderr.write(message));
     stream.on('error', reject);
-    stream.on('end', resolve);
+    stream.on('end', () => resolve(outcomes));
     stream.resume();
   });
 }
 
-function passed(event, tally) {
+function passed(event, outcome) {
   if (event.details.type === 'suite') return;
   if (event.skip !== undefined && event.skip !== false) {
-    tally.skipped += 1;
+    outcome.skipped += 1;
     say(`skipped: ${where(event)}${event.name}`, String(event.skip));
-  } else if (!isWholeFile(event)) tally.passed += 1;
+  } else if (!isWholeFile(event)) outcome.passed += 1;
 }
 
-function failed(event, tally) {
+function failed(event, outcome) {
   const { error } = event.details;
   // A parent fails because its child did: the child is counted.
   if (error?.failureType === 'subtestsFailed') return;
   const name = `${where(event)}${event.name}`;
-  tally.failed += 1;
-  tally.failures.push(name);
   const cause = error?.cause ?? error;
+  // Tests of a file share a deployment: what comes after the first failure builds on it.
+  if (outcome.failures.length === 0) outcome.isWrong = cause?.code === 'ERR_ASSERTION';
+  outcome.failures.push(name);
   say(`FAILED: ${name}`);
   say(indent(cause?.stack ?? String(cause)));
 }
@@ -105,6 +156,7 @@ function indent(text) {
 
 /** Prints the names of the failures and, last, the plain line with the counts. */
 export function conclude(tally, started) {
+  for (const name of tally.repeated) say(`passed at the second attempt only: ${name}`);
   for (const name of tally.failures) say(`failed: ${name}`);
   if (tally.skipped > 0) say(`${tally.skipped} skipped`);
   say(`took ${elapsed(started)}`);

@@ -12,6 +12,7 @@ import { projectRoot } from './node.mjs';
  * @property {string} name
  * @property {number} concurrency files at a time: what starts databases waits more than it works
  * @property {number} timeoutMs of one file
+ * @property {boolean} [isRepeatable] a file whose waits ran out gets a second attempt
  */
 
 /** @type {Layer[]} */
@@ -25,8 +26,8 @@ export const fastLayers = [
 /** @type {Layer[]} */
 export const slowLayers = [
   { name: 'sim', concurrency: 2, timeoutMs: 300_000 },
-  { name: 'process', concurrency: 2, timeoutMs: 900_000 },
-  { name: 'chaos', concurrency: 2, timeoutMs: 900_000 },
+  { name: 'process', concurrency: 2, timeoutMs: 900_000, isRepeatable: true },
+  { name: 'chaos', concurrency: 2, timeoutMs: 900_000, isRepeatable: true },
 ];
 
 /** Test files of a layer, sorted; `tidy` is one file beside the layers. */
