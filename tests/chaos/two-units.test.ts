@@ -82,9 +82,12 @@ describe('two units', async () => {
     const refused = await promote(survivor);
     assert.equal(refused.status, 'failed');
     assert.match(refused.message ?? '', /force=true/);
+    const server = await serverOf(world, survivor);
     assert.partialDeepStrictEqual(await promote(survivor, 'force=true'), { status: 'completed' });
     await world.writing();
     assert.deepEqual((await writers.check()).lost, []);
+    // Who reads from the survivor meanwhile keeps the connection.
+    assert.equal(await serverOf(world, survivor), server);
 
     // A row that the old primary's server accepts would be lost with its timeline.
     const attempts = attemptWrites(world.directUri(await world.addressOf(lost)));

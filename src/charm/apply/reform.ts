@@ -76,7 +76,11 @@ async function restoreState(
   }
 }
 
-/** Its configuration names the etcd that is lost; the next event writes the whole of it again. */
+/**
+ * Its configuration names the etcd that is lost; the next event writes the whole of it again.
+ * Killed, because an orderly end would stop PostgreSQL and end its clients; the next Patroni adopts
+ * the server that runs. Nothing is cut short: whoever forms etcd anew holds the whole database.
+ */
 async function restartPatroni(tools: Tools, address: string): Promise<void> {
   const world = tools.world();
   const { patroniConfig, service } = world.layout;
@@ -87,7 +91,7 @@ async function restartPatroni(tools: Tools, address: string): Promise<void> {
   await writeAtomic(patroniConfig, `${JSON.stringify(config, null, 2)}\n`, owner(world));
   await writeFile(`${service}/patroni/loaded`, '');
   const services = unitServices(world.layout, tools.context);
-  await services.restart('patroni');
+  await services.restart('patroni', 'SIGKILL');
   await services.up('patroni');
 }
 
