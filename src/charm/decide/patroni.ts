@@ -134,26 +134,29 @@ export function wantedConfig(world: Snapshot): string | undefined {
 function followEtcd(world: Snapshot, service: ServiceFacts): Decision[] {
   const endpoints = etcdFacts(world)?.endpoints ?? [];
   const { startedWith, noted, learnt } = service;
-  // Noted, because it is seen by the age of a file that is soon written anew for another reason;
-  // and of what is no member any more it does not hear again.
-  const heard = [...noted.filter((url) => endpoints.includes(url)), ...learnt];
-  if (heard.length !== noted.length || learnt.length > 0) {
-    const why = 'Patroni asks etcd for its members from time to time';
-    return [step('note-etcd-hosts', { hosts: heard }, why)];
-  }
-  const publish = publishHosts(world, service);
-  const known = endpoints.filter((url) => [...startedWith, ...noted].includes(url));
-  if (startedWith.length === 0 || known.length === endpoints.length) return publish;
   const cluster = probe(world, 'cluster');
   const self = cluster.known
     ? cluster.value.members.find((member) => member.name === world.unit.member)
     : undefined;
+  // Noted, because it is seen by the age of a file that is soon written anew for another reason;
+  // and of what is no member any more it does not hear again. Whoever etcd has forgotten may have
+  // been cut off before it could hear of anybody.
+  const news = self === undefined ? [] : learnt;
+  const heard = [...noted.filter((url) => endpoints.includes(url)), ...news];
+  if (heard.length !== noted.length || news.length > 0) {
+    const why = 'Patroni asks etcd for its members from time to time';
+    return [step('note-etcd-hosts', { hosts: heard }, why)];
+  }
+  const publish = publishHosts(world, service);
+  const hasReadAll = endpoints.every((url) => startedWith.includes(url));
+  if (startedWith.length === 0 || hasReadAll) return publish;
   // A clone or a start that is under way would be cut short. One that etcd does not know of is not
   // on its way: it waits for voters that are gone.
   if (self !== undefined && !['running', 'streaming'].includes(self.state)) return publish;
-  // Of the voters some answer, but none of those that it has heard of.
+  // Of the voters some answer, but none of those that it has heard of, whatever is noted.
   const isCutOff = self === undefined && cluster.known && hasMajority(world);
-  if (known.length > 0 && !isCutOff) return publish;
+  const knowsOne = endpoints.some((url) => [...startedWith, ...noted].includes(url));
+  if (knowsOne && !isCutOff) return publish;
   const why = 'no voter is left of those that it started with';
   if (world.data.debris) return [step('stop-service', { name: 'patroni' }, why)];
   return [step('restart-service', { name: 'patroni', signal: 'SIGKILL' }, why)];

@@ -236,7 +236,7 @@ export interface ServiceFacts {
   readonly startedWith: readonly string[];
   /** Those that it has heard of meanwhile, as hooks have noted. */
   readonly noted: readonly string[];
-  /** Those that it must have heard of and no hook has noted yet. */
+  /** Those that it must have heard of if etcd was in its reach, and no hook has noted yet. */
   readonly learnt: readonly string[];
 }
 

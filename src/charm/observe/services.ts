@@ -44,7 +44,8 @@ function etcdHosts(
 }
 
 /**
- * Patroni asks etcd for its members every ten `ttl` (dcs/etcd.py); 30 s is the longest we set.
+ * Patroni asks etcd for its members every ten `ttl` (dcs/etcd.py); 30 s is the longest we set. Then
+ * one `ttl` more: a member that etcd still lists has asked it within that, so not before the ten.
  * Until then it counts as knowing only what it was started with, and starts anew before that goes.
  */
 const LEARNT_AFTER_MS = 330_000;

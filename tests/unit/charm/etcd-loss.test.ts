@@ -206,6 +206,26 @@ describe('a Patroni that was started with other voters', () => {
     assert.deepEqual(next?.args, { hosts: [OTHER] });
   });
 
+  test('counts as having heard of nobody while etcd does not list it', async () => {
+    const world = await running(undefined, [clientUrl('10.0.0.11')]);
+    const service = { ...world.services['patroni'], learnt: [OTHER] } as ServiceFacts;
+    const unheard = { ...world, services: { ...world.services, patroni: service } };
+    assert.ok(!kinds(patroni(unheard)).includes('note-etcd-hosts'));
+  });
+
+  test('starts anew when it is cut off, whatever is noted of it', async () => {
+    const all = [clientUrl('10.0.0.11'), OTHER];
+    const noting = async (self: Partial<ClusterMember> | undefined, startedWith: string[]) => {
+      const world = await running(self, startedWith);
+      const service = { ...world.services['patroni'], noted: all } as ServiceFacts;
+      return kinds(patroni({ ...world, services: { ...world.services, patroni: service } }));
+    };
+    const gone = [clientUrl('10.0.0.19')];
+    assert.ok((await noting(undefined, gone)).includes('restart-service'));
+    assert.ok(!(await noting({}, gone)).includes('restart-service'));
+    assert.ok(!(await noting(undefined, all)).includes('restart-service'));
+  });
+
   test('gives up the rest of a clone with an orderly end', async () => {
     const world = await running(undefined, [OTHER]);
     const cut = { ...world, data: { ...world.data, systemIdentifier: undefined, debris: true } };
