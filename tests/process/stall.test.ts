@@ -5,13 +5,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { activityOf, commandLine, processTree } from '../../lib/machine/processes.ts';
+import { poll } from '../../lib/std/clock.ts';
 import { createPgBackRest } from '../../src/charm/workload/pgbackrest.ts';
 
 const directory = await mkdtemp(join(tmpdir(), 'stall-'));
 after(() => rm(directory, { recursive: true, force: true }));
 
 /** Stands in for pgBackRest: a shell script that tells its own pid and its child's. */
-async function standIn(name: string, body: string, quietMs = 600) {
+async function standIn(name: string, body: string, quietMs = 3000) {
   const program = join(directory, name);
   const pids = join(directory, `${name}.pids`);
   await writeFile(program, `#!/bin/sh\n${body.replaceAll('PIDS', pids)}\n`);
@@ -33,7 +34,7 @@ describe('a standstill', { concurrency: true }, () => {
     const it = await standIn('hang', 'echo copying; sleep 300 & echo $$ $! >PIDS; wait');
     await assert.rejects(it.run(), {
       code: 'pgbackrest-stalled',
-      message: 'cannot run pgbackrest backup: nothing moved for 600ms; its last words: copying',
+      message: 'cannot run pgbackrest backup: nothing moved for 3.0s; its last words: copying',
     });
     assert.deepEqual(it.lines, ['copying']);
     assert.deepEqual(await it.alive(), [false, false]);
@@ -47,6 +48,7 @@ describe('a standstill', { concurrency: true }, () => {
 
   /** Waits without a program for it. */
   const pause = 'read -t 0.1 none <>PIDS.fifo';
+  const label = 'echo new backup label = 20260101-000000F';
   const bash = (body: string) => `mkfifo PIDS.fifo; exec bash -c '${body}'`;
 
   test('is not hidden by signs of life to whoever does not answer', async () => {
@@ -55,7 +57,18 @@ describe('a standstill', { concurrency: true }, () => {
     await assert.rejects(it.run(), { code: 'pgbackrest-stalled' });
   });
 
-  const label = 'echo new backup label = 20260101-000000F';
+  test('is none when the whole machine stood still', async () => {
+    const body = `echo $$; until [ -e PIDS.go ]; do ${pause}; done; ${label}`;
+    const it = await standIn('paused', bash(body));
+    const run = it.run();
+    const pid = await poll(async () => it.lines[0], { timeoutMs: 60_000, everyMs: 500 });
+    process.kill(Number(pid), 'SIGSTOP');
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 4000); // Nor does this process.
+    process.kill(Number(pid), 'SIGCONT');
+    await writeFile(join(directory, 'paused.pids.go'), '');
+    assert.equal(await run, '20260101-000000F');
+  });
+
   const loop = (work: string) => `for n in {1..45}; do ${work}; ${pause}; done; ${label}`;
   const work = [
     ['reads', bash(loop('read -N 70000 x </dev/urandom'))],

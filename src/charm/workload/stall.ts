@@ -20,7 +20,10 @@ export interface StallWatch {
   stop(): void;
 }
 
-/** Looks this often within the quiet time. */
+/**
+ * Looks this often within the quiet time, and counts: what stood still because the whole machine
+ * did is asked again afterwards.
+ */
 const LOOKS = 30;
 /** What goes to and fro to keep connections open is less, and no work at all. */
 const NOISE_BYTES = 64 * 1024;
@@ -30,18 +33,18 @@ const GRACE_MS = 5000;
 interface Seen {
   pids: string;
   activity: number;
-  /** When it last did something. */
-  at: number;
+  /** How many looks ago it last did something. */
+  quiet: number;
 }
 
 export function endWhenStalled(pid: number, options: StallOptions): StallWatch {
   const done = new AbortController();
-  const seen: Seen = { pids: '', activity: 0, at: Date.now() };
+  const seen: Seen = { pids: '', activity: 0, quiet: 0 };
   // Looking fails when the watch is over, or when /proc cannot be read: then nothing is ended.
   watch(pid, options, seen, done.signal).catch(() => undefined);
   return {
     heard() {
-      seen.at = Date.now();
+      seen.quiet = 0;
     },
     stop: () => done.abort(),
   };
@@ -58,8 +61,8 @@ async function watch(
     const [pids, activity] = [tree.join(' '), await activityOf(tree)];
     signal.throwIfAborted();
     if (pids !== seen.pids || activity - seen.activity >= NOISE_BYTES) {
-      Object.assign(seen, { pids, activity, at: Date.now() });
-    } else if (Date.now() - seen.at >= quietMs) {
+      Object.assign(seen, { pids, activity, quiet: 0 });
+    } else if (++seen.quiet > LOOKS) {
       onStall();
       return await end(tree);
     }
