@@ -36,7 +36,8 @@ export function statusAnswer(
   utc: boolean,
 ): StatusAnswer {
   const { store } = model;
-  const how: Formatting = { since: (ms) => statusTime(ms, utc), version: CONTRACT_VERSION };
+  const since = (ms: number) => statusTime(ms, utc);
+  const how: Formatting = { now: model.now(), since, version: CONTRACT_VERSION };
   const everything = { applications: allApplications(store), units: unitRecords(store) };
   const { applications, units, machines } = chosenParts(everything, patterns);
   const rows = machineRows(store).filter((row) => machines === undefined || machines.has(row.id));

@@ -1,14 +1,17 @@
 /**
  * What status says of a unit, and of an application from its units.
  *
- * A hook that failed shows as the workload's error while the agent is idle: that is where Juju's
- * formatter puts it, and clients look for it there.
+ * Idle means that nothing is due: whoever changes the model and asks at once must not be told of
+ * the time before. A hook that failed shows as the workload's error while the agent is idle: that
+ * is where Juju's formatter puts it, and clients look for it there.
  */
 import { comparePorts, type PortRange, portText } from '../../../lib/contract/ports.ts';
 import type { StatusInfo, UnitStatus } from '../api/documents.ts';
 import { type Application, charmById, charmUrl } from '../operations/model.ts';
 import type { Store } from '../state/store.ts';
 import type { OperationState } from '../uniter/operation.ts';
+import { readUnit } from '../uniter/read-unit.ts';
+import { nextOperation } from '../uniter/resolver.ts';
 
 export interface UnitRecord {
   name: string;
@@ -75,12 +78,26 @@ export function workloadStanding(store: Store, unit: UnitRecord): Standing {
   };
 }
 
-function agentStanding(store: Store, unit: UnitRecord): Standing {
+function agentStanding(store: Store, unit: UnitRecord, now: number): Standing {
   const failed = unit.agent_status === 'error' && hookFailure(store, unit) !== undefined;
-  const current = failed ? 'idle' : unit.agent_status;
+  const told = failed ? 'idle' : unit.agent_status;
+  const current = unit.agent_status === 'idle' && isDue(store, unit, now) ? 'executing' : told;
   // The workload's line says both already.
   const message = failed || current === 'lost' ? '' : unit.agent_message;
   return { current, message, sinceMs: unit.agent_since };
+}
+
+/**
+ * Whether a change waits for this unit to end what idle units run without a word: update-status and
+ * commands of juju-exec. A unit waits for the other units of its machine as well.
+ */
+function isDue(store: Store, unit: UnitRecord, now: number): boolean {
+  const view = readUnit(store, unit.name, now);
+  if (view === undefined || !view.local.started) return false;
+  const { operation } = view.local;
+  if (operation !== undefined && operation.hook.kind !== 'update-status') return true;
+  const next = nextOperation({ ...view.local, operation: undefined }, view.remote, now);
+  return next !== undefined && !(next.kind === 'hook' && next.hook.kind === 'update-status');
 }
 
 /** `hook failed: "db-relation-changed" for web:database`, or undefined. */
@@ -121,6 +138,8 @@ export function applicationStanding(
 }
 
 export interface Formatting {
+  /** Milliseconds since the epoch. */
+  now: number;
   /** Turns milliseconds into `since`. */
   since: (ms: number) => string;
   version: string;
@@ -148,7 +167,7 @@ export function unitStatus(
   return {
     'workload-status': statusInfo(workloadStanding(store, unit), how),
     'juju-status': {
-      ...statusInfo(agentStanding(store, unit), how),
+      ...statusInfo(agentStanding(store, unit, how.now), how),
       version: how.version,
       ...(unit.life === 'alive' ? {} : { life: unit.life }),
     },

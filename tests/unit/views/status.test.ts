@@ -2,7 +2,9 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import type { ApplicationStatus } from '../../../src/controller/api/documents.ts';
+import { setConfig } from '../../../src/controller/operations/config.ts';
 import { integrate } from '../../../src/controller/operations/relations.ts';
+import { readUnit } from '../../../src/controller/uniter/read-unit.ts';
 import { statusAnswer } from '../../../src/controller/views/status.ts';
 import { statusTime } from '../../../src/controller/views/times.ts';
 import { OperatorModel, START } from '../../support/operator-model.ts';
@@ -222,6 +224,39 @@ describe('status', () => {
       const unit = app().units?.['web/0'];
       assert.equal(unit?.['workload-status'].current, 'unknown');
       assert.equal(unit?.['juju-status'].current, 'lost');
+    });
+  });
+
+  describe('an agent', () => {
+    const updating = (step: string) => ({
+      hook: { kind: 'update-status', name: 'update-status' },
+      ...{ step, attempts: 0, retryAt: 0, resolve: null },
+    });
+    const current = () => app().units?.['web/0']?.['juju-status'].current;
+    beforeEach(async () => {
+      await world.deploy('web', { metadata: 'summary: s\ndescription: d\n' });
+      const { charm, hashes } = readUnit(world.store, 'web/0', START)?.remote ?? assert.fail();
+      world.store.run(
+        `UPDATE unit SET installed = 1, started = 1, seen_boot = 1, last_update_status = ?,
+         charm_id = ?, charm_modified = ?, config_hash = ?, trust_hash = ?, address_hash = ?`,
+        ...[START, charm.id, charm.modified, hashes.config, hashes.trust, hashes.address],
+      );
+      agent('web/0', 'idle');
+    });
+
+    test('with nothing to do is idle, also when an update-status is due or runs', () => {
+      assert.equal(current(), 'idle');
+      world.now = START + 3_600_000;
+      assert.equal(current(), 'idle');
+      agent('web/0', 'idle', updating('pending'));
+      assert.equal(current(), 'idle');
+    });
+
+    test('is idle no more once the model has changed, whatever it runs just then', () => {
+      setConfig(world.model, 'web', { set: { max: '7' } });
+      assert.equal(current(), 'executing');
+      agent('web/0', 'idle', updating('pending'));
+      assert.equal(current(), 'executing');
     });
   });
 
