@@ -28,9 +28,7 @@ describe('a controller that is killed', () => {
   test('mid-hook: the old process is ended, the hook fails and runs again at once', async () => {
     world.tell(unit, 'hang', 'config-changed');
     daemon = await startDaemon(world.root);
-    await world.until('it hangs', async () =>
-      (await world.events(unit)).includes('config-changed'),
-    );
+    await world.until('it hangs', () => world.hangs(unit, 'config-changed'));
     const { pid } = JSON.parse(String(world.unit(unit)?.['process'])) as { pid: number };
     await kill(daemon);
     assert.notEqual(startTimeOf(pid), undefined); // The hook outlives the controller ...
@@ -64,8 +62,10 @@ describe('a controller that is killed', () => {
       await kill(daemon);
     }
     daemon = await startDaemon(world.root);
+    await world.until('both met', async () =>
+      (await world.events(unit)).includes('peers-relation-changed a/1'),
+    );
     await world.untilIdle(unit, 'a/1');
-    await world.until('both met', async () => (await world.events(unit)).length >= 7);
     const events = await world.events(unit);
     // A hook that was under way runs again; leaving repeats out, the order is the usual one.
     const once = events.filter((event, at) => event !== events[at - 1]);

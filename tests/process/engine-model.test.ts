@@ -106,12 +106,15 @@ describe('engine and hook tools', () => {
   });
 
   test('update-status comes again and again, in the interval of the model', async () => {
-    world.store.run(`UPDATE model_config SET value = '100ms'`);
     const unit = world.addUnit('a');
+    await world.untilIdle(unit);
+    world.store.run(`UPDATE model_config SET value = '100ms'`);
     await world.until('it came twice', async () => {
       return (await world.events(unit)).filter((event) => event === 'update-status').length >= 2;
     });
-    assert.equal(world.unit(unit)?.['agent_message'], '');
+    // It is no news: the unit is as idle as before.
+    const { agent_status: status, agent_message: message } = world.unit(unit) ?? {};
+    assert.deepEqual([status, message], ['idle', '']);
   });
 
   test('juju-reboot --now ends the hook, which runs again after the boot', async () => {

@@ -3,7 +3,14 @@
  * script that writes down every event and fails or hangs when a file beside its directory says so.
  */
 import { createHash } from 'node:crypto';
-import { createWriteStream, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  createWriteStream,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { mkdtemp, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -150,6 +157,11 @@ export class EngineWorld {
     writeFileSync(join(this.layout.agentDir(unit), `${what}-${hook}`), '');
   }
 
+  /** Whether the charm has come to hang, as it was told. */
+  hangs(unit: string, hook: string): boolean {
+    return !existsSync(join(this.layout.agentDir(unit), `hang-${hook}`));
+  }
+
   untell(unit: string, what: 'fail' | 'hang' | 'leave', hook: string): void {
     rmSync(join(this.layout.agentDir(unit), `${what}-${hook}`), { force: true });
   }
@@ -173,7 +185,7 @@ export class EngineWorld {
 
   async until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
     const probe = async () => ((await holds()) ? true : undefined);
-    const done = await poll(probe, { timeoutMs: 20_000, everyMs: 20 });
+    const done = await poll(probe, { timeoutMs: 60_000, everyMs: 20 });
     if (done === undefined) throw new Error(`did not come about: ${what}`);
   }
 
