@@ -44,11 +44,16 @@ describe('services', async () => {
     await services.up('one');
     const pid = await running();
     assert.ok(pid !== undefined);
-    assert.deepEqual(await commandLine(pid), ['/bin/sleep', '98765']);
+    // Its process is known as soon as it is certain, before it has become the program.
+    const command = async () => {
+      const words = await commandLine(pid);
+      return words?.[0] === '/bin/sleep' ? words : undefined;
+    };
+    assert.deepEqual(await poll(command, { timeoutMs: 15_000 }), ['/bin/sleep', '98765']);
     const environment = await readFile(`/proc/${pid}/environ`, 'utf8');
     assert.ok(environment.split('\0').includes("WORD=it's"));
     await services.down('one');
-    assert.equal(await services.stopped('one', 5000), true);
+    assert.equal(await services.stopped('one', 15_000), true);
     assert.equal((await services.state('one'))?.wantedUp, false);
     await services.up('one');
     assert.ok((await running()) !== undefined);
@@ -75,7 +80,7 @@ describe('services', async () => {
 
   test('what is started once stays down when it ends, and runs on when it is told', async () => {
     await services.down('one');
-    assert.equal(await services.stopped('one', 5000), true);
+    assert.equal(await services.stopped('one', 15_000), true);
     await services.once('one');
     const first = await running();
     assert.ok(first !== undefined);
@@ -93,8 +98,12 @@ describe('services', async () => {
 
   test('what an earlier run left at work on the same path ends before the start', async () => {
     const path = join(root, 'data');
+    // They wait for a word, and so end at the latest with this process.
     const at = (name: string, ...args: string[]) =>
-      spawn('/bin/sh', ['-c', 'sleep 9 & wait', ...args], { argv0: name, stdio: 'ignore' });
+      spawn('/bin/sh', ['-c', 'read word', ...args], {
+        argv0: name,
+        stdio: ['pipe', 'ignore', 'ignore'],
+      });
     const orphan = at('/usr/bin/clone', 'x', `--pgdata=${path}`);
     const others = [at('server', '-D', path), at('clone', '-D', `${path}2`)];
     const ended = once(orphan, 'exit');
@@ -116,7 +125,10 @@ describe('services', async () => {
 
   test('a second supervisor is not started beside the first', async () => {
     await services.ensureSupervisor();
-    assert.equal(findProcesses(directory, 'runsvdir').length, 1);
+    const found = findProcesses(directory, 'runsvdir');
+    // What it is about to start bears its name for a moment.
+    const roots = found.filter(({ parent }) => !found.some(({ pid }) => pid === parent));
+    assert.equal(roots.length, 1);
   });
 
   test('a removed service is gone with its process', async () => {
