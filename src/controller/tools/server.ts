@@ -49,6 +49,10 @@ export class ToolServer {
     this.handlers = handlers;
   }
 
+  get listening(): boolean {
+    return this.#server?.listening === true;
+  }
+
   /** @throws OperatorError `socket-path-too-long`; any error of bind */
   async listen(): Promise<void> {
     const bytes = Buffer.byteLength(this.socketPath);

@@ -47,7 +47,8 @@ export class UnitAgent {
   #loop: Promise<void> | undefined;
   #woken = false;
   #faultUntil = 0;
-  #ready = false;
+  /** Whether memory and store agree; not after a fault, of which nobody knows where it struck. */
+  #settled = false;
   #stopping = false;
 
   constructor(unit: string, ports: AgentPorts) {
@@ -104,19 +105,23 @@ export class UnitAgent {
   async #work(): Promise<void> {
     clearTimeout(this.#timer);
     try {
-      if (!this.#ready) await this.#adopt();
+      if (!this.#settled) await this.#adopt();
       while (!this.#stopping) {
         this.#woken = false;
         if (!(await this.#turn())) return;
       }
     } catch (error) {
       this.#ports.log.error(`agent of ${this.unit}: ${messageOf(error)}`);
+      this.#settled = false;
       this.#faultUntil = this.#ports.now() + FAULT_RETRY_MS;
       this.#sleepUntil(this.#faultUntil);
     }
   }
 
-  /** Settles what a dead controller left: its process, its half-done operation, its actions. */
+  /**
+   * Settles what a dead controller, or a fault of this one, left behind: its process, its half-done
+   * operation, its actions.
+   */
   async #adopt(): Promise<void> {
     const { store, layout } = this.#ports;
     const row = store.get<{ process: string | null }>(
@@ -127,8 +132,8 @@ export class UnitAgent {
     if (row.process !== null) await endStale(JSON.parse(row.process) as ProcessRecord);
     store.tx(() => settleInterrupted(this.#ports, this.unit));
     await makePlace(layout, this.unit);
-    await this.#server.listen();
-    this.#ready = true;
+    if (!this.#server.listening) await this.#server.listen();
+    this.#settled = true;
   }
 
   #view(): UnitView | undefined {
@@ -220,8 +225,7 @@ export class UnitAgent {
     const timer = view.forceRemoval
       ? setTimeout(() => this.interrupt(), FORCED_HOOK_MS)
       : undefined;
-    await execution.run();
-    clearTimeout(timer);
+    await execution.run().finally(() => clearTimeout(timer));
   }
 
   /** Resolved, or removed by force: as if it had run. Otherwise its reason is gone: as if never. */

@@ -3,6 +3,7 @@
  * its process on record, its output in the log. Decides nothing about success.
  */
 import { randomBytes } from 'node:crypto';
+import { messageOf } from '../../../lib/std/errors.ts';
 import { executionEnvironment } from '../runner/environment.ts';
 import type { Ended } from '../runner/process.ts';
 import { type ProcessRecord, signalGroup, startTimeOf } from '../runner/process-record.ts';
@@ -120,9 +121,14 @@ export class UnitRunner {
     else signalGroup(this.#pid, 'SIGKILL');
   }
 
+  /** A line that cannot be kept, because the disk is full, say, is lost and ends nothing. */
   log(level: LogLevel, module: string, message: string): void {
     const line = { entity: unitTag(this.unit), level, module, message };
-    appendLog(this.#ports.store, line, this.#ports.now());
+    try {
+      appendLog(this.#ports.store, line, this.#ports.now());
+    } catch (error) {
+      this.#ports.log.error(`cannot keep a log line of ${this.unit}: ${messageOf(error)}`);
+    }
   }
 
   #environment(run: Run): Record<string, string> {
