@@ -54,8 +54,9 @@ export class Store {
       result = work();
       this.db.exec('COMMIT');
     } catch (error) {
-      this.db.exec('ROLLBACK');
       this.#dirty = false;
+      // On a full disk SQLite has ended it already; a second end would hide why.
+      if (this.db.isTransaction) this.db.exec('ROLLBACK');
       throw error;
     } finally {
       this.#depth -= 1;
