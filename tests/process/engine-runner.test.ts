@@ -204,6 +204,17 @@ describe('on the host', () => {
       assert.equal(readFileSync(file('x'), 'utf8'), 'new');
     });
 
+    test('may have a directory where the last had a file, and the other way round', async () => {
+      const text = { text: 'x', mode: 0o100644 };
+      await unpack({ 'lib/a': text, data: text });
+      await unpack({ lib: text, 'data/b': text });
+      assert.equal(readFileSync(file('lib'), 'utf8'), 'x');
+      assert.equal(readFileSync(file('data/b'), 'utf8'), 'x');
+      await unpack({ 'lib/a': text, data: text });
+      assert.equal(readFileSync(file('lib/a'), 'utf8'), 'x');
+      assert.equal(readFileSync(file('data'), 'utf8'), 'x');
+    });
+
     test('that is damaged says so', async () => {
       await writeFile(join(dir, 'archive'), 'no zip');
       const charmDir = join(dir, 'charm');

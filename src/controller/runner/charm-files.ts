@@ -2,15 +2,16 @@
  * Puts a charm archive into a unit's charm directory, at first and at each upgrade.
  *
  * Every file is written beside its place and renamed, so that a program that runs keeps its old
- * text. Files of the old revision that the new one lacks go; what the charm made itself stays.
+ * text. Files of the old revision that the new one lacks go; what the charm made itself stays,
+ * unless the new revision has a file where it has a directory, or the other way round.
  * Repeatable: an unpacking that was cut short is finished by doing it again.
  */
 import { createWriteStream } from 'node:fs';
-import { chmod, mkdir, rename, rm, symlink } from 'node:fs/promises';
+import { chmod, lstat, mkdir, rename, rm, symlink, unlink } from 'node:fs/promises';
 import { dirname, join, normalize } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { type Entry, openPromise } from 'yauzl';
-import { OperatorError } from '../../../lib/std/errors.ts';
+import { OperatorError, systemCode } from '../../../lib/std/errors.ts';
 import { readIfExists, writeAtomic } from '../../../lib/std/files.ts';
 
 const SYMLINK = 0o120000;
@@ -48,7 +49,7 @@ export async function unpackCharm(files: CharmFiles): Promise<void> {
   // Until the old files are gone both lists count, for whoever finishes this after a crash.
   await writeAtomic(files.manifest, JSON.stringify([...new Set([...before, ...now])]));
   for (const name of before) {
-    if (!kept.has(name)) await rm(join(files.charmDir, name), { force: true });
+    if (!kept.has(name)) await forget(join(files.charmDir, name));
   }
   await writeAtomic(join(files.charmDir, '.juju-charm'), `${files.url}\n`, { mode: 0o644 });
   await writeAtomic(files.manifest, JSON.stringify(now));
@@ -61,11 +62,8 @@ async function write(
 ): Promise<void> {
   const path = join(charmDir, entry.fileName); // yauzl refuses absolute names and `..`.
   const bits = entry.externalFileAttributes >>> 16;
-  if (entry.fileName.endsWith('/')) {
-    await mkdir(path, { recursive: true, mode: 0o755 });
-    return;
-  }
-  await mkdir(dirname(path), { recursive: true, mode: 0o755 });
+  if (entry.fileName.endsWith('/')) return makeDirectory(normalize(path));
+  await makeDirectory(dirname(path));
   const temporary = `${path}.unpacking~`;
   await rm(temporary, { force: true });
   if ((bits & TYPE_MASK) === SYMLINK) await link(entry, temporary, open);
@@ -74,7 +72,39 @@ async function write(
     await pipeline(await open(), createWriteStream(temporary, { mode }));
     await chmod(temporary, mode); // Whatever the umask says.
   }
+  if ((await typeOf(path)) === 'directory') await rm(path, { recursive: true });
   await rename(temporary, path);
+}
+
+/** What is no directory and stands in the way goes. */
+async function makeDirectory(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true, mode: 0o755 });
+  } catch (error) {
+    if (!['EEXIST', 'ENOTDIR'].includes(systemCode(error) ?? '')) throw error;
+    let obstacle = path;
+    while ((await typeOf(obstacle)) === undefined) obstacle = dirname(obstacle);
+    await unlink(obstacle);
+    await makeDirectory(path);
+  }
+}
+
+async function typeOf(path: string): Promise<'directory' | 'other' | undefined> {
+  try {
+    return (await lstat(path)).isDirectory() ? 'directory' : 'other';
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR'].includes(systemCode(error) ?? '')) return undefined;
+    throw error;
+  }
+}
+
+/** Removes a file; a directory of the new revision in its place stays, or above it a file. */
+async function forget(path: string): Promise<void> {
+  try {
+    await unlink(path);
+  } catch (error) {
+    if (!['ENOENT', 'ENOTDIR', 'EISDIR'].includes(systemCode(error) ?? '')) throw error;
+  }
 }
 
 /** Legacy hooks are made executable, as Juju does; dispatch is not. */
