@@ -3,9 +3,9 @@
  *
  * Unpacks nothing: that is the unit's agent, on its own machine.
  */
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { copyFile, mkdir, rename, rm, stat, utimes } from 'node:fs/promises';
+import { copyFile, mkdir, open, rename, rm, stat, utimes } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { type Entry, openPromise, type ZipFile } from 'yauzl';
@@ -64,25 +64,39 @@ export async function readCharmArchive(path: string, shown: string): Promise<Cha
   };
 }
 
-/** Keeps the archive below D/charms by its hash; the same content is kept once. */
+/**
+ * Keeps the archive below D/charms by its hash; the same content is kept once, and one that was
+ * damaged meanwhile is replaced.
+ */
 export async function keepArchive(layout: Layout, path: string, sha256: string): Promise<void> {
   const target = layout.charmArchive(sha256);
-  if ((await stat(target).catch(() => undefined)) !== undefined) {
+  if ((await hashOf(target).catch(() => undefined)) === sha256) {
     // Young again: nobody may prune it before the deployment is in the store.
     const now = new Date();
     await utimes(target, now, now);
     return;
   }
   await mkdir(dirname(target), { recursive: true, mode: 0o755 });
-  const temporary = `${target}.${process.pid}~`;
+  // Two commands may bring the same charm at once.
+  const temporary = `${target}.${randomUUID().slice(0, 8)}~`;
   try {
     await copyFile(path, temporary);
     if ((await hashOf(temporary)) !== sha256) {
       throw refusal('charm-changed', `cannot deploy ${path}: it changed while it was read`);
     }
+    await syncFile(temporary);
     await rename(temporary, target);
   } finally {
     await rm(temporary, { force: true });
+  }
+}
+
+async function syncFile(path: string): Promise<void> {
+  const file = await open(path, 'r');
+  try {
+    await file.sync();
+  } finally {
+    await file.close();
   }
 }
 
@@ -93,7 +107,7 @@ async function hashOf(path: string): Promise<string> {
 }
 
 async function readFiles(path: string, shown: string): Promise<Map<string, string>> {
-  const archive = await open(path, shown);
+  const archive = await openArchive(path, shown);
   const files = new Map<string, string>();
   try {
     for await (const entry of archive.eachEntry()) {
@@ -109,7 +123,7 @@ async function readFiles(path: string, shown: string): Promise<Map<string, strin
   return files;
 }
 
-async function open(path: string, shown: string): Promise<ZipFile> {
+async function openArchive(path: string, shown: string): Promise<ZipFile> {
   try {
     return await openPromise(path);
   } catch (cause) {
