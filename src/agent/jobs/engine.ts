@@ -6,6 +6,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { dirname, extname, join } from 'node:path';
+import { signal as sendSignal } from '../../../lib/machine/processes.ts';
 import { systemClock } from '../../../lib/std/clock.ts';
 import { messageOf, OperatorError } from '../../../lib/std/errors.ts';
 import { readIfExists, writeAtomic } from '../../../lib/std/files.ts';
@@ -27,7 +28,10 @@ export interface JobsOptions {
   runner?: string;
 }
 
+/** Of jobs that somebody asked for: an operator looks for last week's backup. */
 const KEPT = 20;
+/** Of looks at the repository, which come every few minutes. */
+const KEPT_LOOKS = 5;
 const BUSY_MS = 300;
 const IDLE_MS = 3000;
 const RECHECK_MS = 300_000;
@@ -60,6 +64,7 @@ class Engine implements Jobs {
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
   #refreshing: Promise<void> = Promise.resolve();
+  #starting: Promise<unknown> = Promise.resolve();
   #attempted: string | undefined;
   #failures = 0;
   #checkDue = 0;
@@ -82,6 +87,13 @@ class Engine implements Jobs {
     if (!isKind(kind)) {
       throw new OperatorError({ code: 'no-such-kind', message: `cannot start a job ${kind}` });
     }
+    // One after the other: the second has to see the first.
+    const started = this.#starting.then(() => this.#startUnlessBusy(kind, params));
+    this.#starting = started.catch(() => undefined);
+    return started;
+  }
+
+  async #startUnlessBusy(kind: JobView['kind'], params: Record<string, string>): Promise<string> {
     await this.#refresh();
     const other = this.#views.find(
       (view) => view.state === 'running' && EXCLUSIVE.includes(view.kind),
@@ -111,7 +123,7 @@ class Engine implements Jobs {
     const job = await this.#require(id);
     if (job.state !== 'running' || job.pid === undefined) return;
     // The whole group: the job and the programs it runs.
-    process.kill(-job.pid, 'SIGTERM');
+    sendSignal(-job.pid, 'SIGTERM');
     const deadline = Date.now() + CANCEL_MS;
     while ((await this.#require(id)).state === 'running') {
       if (Date.now() > deadline) {
@@ -198,8 +210,7 @@ class Engine implements Jobs {
       (view) => view.state !== 'running' && before.get(view.id) === 'running',
     );
     for (const view of ended) await this.#ended(view);
-    const surplus = views.filter(({ state }) => state !== 'running').slice(0, -KEPT);
-    for (const { id } of surplus) await removeJob(this.#directory, id);
+    for (const { id } of surplusOf(views)) await removeJob(this.#directory, id);
     const started = views.some(({ id }) => !before.has(id));
     if (started || ended.length > 0) this.#context.changed();
   }
@@ -247,6 +258,14 @@ class Engine implements Jobs {
     if (backup === undefined) return undefined;
     return createHash('sha256').update(JSON.stringify(backup)).digest('hex').slice(0, 16);
   }
+}
+
+/** What has ended and is too old to be kept, of views from the oldest on. */
+function surplusOf(views: readonly Running[]): Running[] {
+  const ended = views.filter(({ state }) => state !== 'running');
+  const asked = ended.filter(({ kind }) => EXCLUSIVE.includes(kind));
+  const looks = ended.filter(({ kind }) => !EXCLUSIVE.includes(kind));
+  return [...asked.slice(0, -KEPT), ...looks.slice(0, -KEPT_LOOKS)];
 }
 
 async function readKept(directory: string): Promise<Kept | undefined> {
