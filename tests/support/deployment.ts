@@ -28,7 +28,7 @@ export interface CommandResult {
 
 export interface CommandOptions {
   stdin?: string;
-  /** Default 120,000; the command is killed after it. */
+  /** Default 300,000; the command is killed after it. */
   timeoutMs?: number;
   /** A failure is an answer, not an error. */
   mayFail?: boolean;
@@ -53,6 +53,9 @@ export interface Deployment {
   /** Ends every process and removes the directory. */
   end(): Promise<void>;
 }
+
+/** Longer than anything takes on a machine that is busy with something else. */
+const PATIENCE_MS = 180_000;
 
 /** Starts a controller in a directory of its own. The caller ends it: `after(() => it.end())`. */
 export async function startDeployment(options: DeploymentOptions = {}): Promise<Deployment> {
@@ -110,7 +113,7 @@ export function deploymentAt(
   };
   const status = () => json<StatusDocument>('status');
   const diagnosis = () => describeState(root, pgcharm);
-  const until: Deployment['until'] = async (what, probe, timeoutMs = 60_000) => {
+  const until: Deployment['until'] = async (what, probe, timeoutMs = PATIENCE_MS) => {
     const answer = await poll(probe, { timeoutMs, everyMs: 250 });
     if (answer !== undefined) return answer;
     throw new Error(`not within ${timeoutMs} ms: ${what}\n${await diagnosis()}`);
@@ -149,7 +152,7 @@ export function isSettled(unit: UnitStatus): boolean {
 function runCli(
   args: readonly string[],
   env: Readonly<Record<string, string>>,
-  { stdin = '', timeoutMs = 120_000 }: CommandOptions,
+  { stdin = '', timeoutMs = 300_000 }: CommandOptions,
 ): Promise<CommandResult> {
   const program = join(projectRoot, 'scripts', 'pgcharm.mjs');
   const child = spawn(process.execPath, [program, ...args], {

@@ -24,7 +24,10 @@ export async function accessOf(
   deployment: Deployment,
   unit = 'data-integrator/0',
 ): Promise<Access> {
-  const answers = await deployment.json<Record<string, Answer>>(`run ${unit} get-credentials`);
+  const answers = await deployment.json<Record<string, Answer>>(
+    // The hooks before it come first.
+    `run ${unit} get-credentials --wait 100s`,
+  );
   const given = answers[unit]?.results?.postgresql;
   if (given === undefined)
     throw new Error(`${unit} has no credentials: ${JSON.stringify(answers)}`);
