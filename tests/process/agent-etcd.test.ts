@@ -43,7 +43,7 @@ describe('etcd', () => {
           () => undefined,
         ),
       {
-        timeoutMs: 20_000,
+        timeoutMs: 60_000,
       },
     );
     assert.equal(up, true, 'etcd answers');
@@ -107,7 +107,7 @@ describe('etcd', () => {
     await etcd.put('/w/leader2', 'a');
     await etcd.put('/w/all/1', 'a');
     await etcd.delete('/w/leader');
-    await poll(async () => (seen.length >= 3 ? true : undefined), { timeoutMs: 5000 });
+    await poll(async () => (seen.length >= 3 ? true : undefined), { timeoutMs: 60_000 });
     stop.abort();
     await assert.rejects(ended);
     assert.deepEqual(seen.toSorted(), ['/w/all/1', '/w/leader', '/w/leader']);
@@ -119,7 +119,7 @@ describe('etcd', () => {
     const initial = [0, 1].map((n) => `${cluster.at(n).member.member}=${url(n, 2380)}`).join(',');
     cluster.startEtcdMember(1, initial, 'existing');
     const isUp = () => hasLeader(etcd, url(1, 2379));
-    assert.equal(await poll(isUp, { timeoutMs: 30_000 }), true);
+    assert.equal(await poll(isUp, { timeoutMs: 120_000 }), true);
     // etcd itself would promote a learner that had caught up and fell silent, and then be stuck.
     await cluster.end('etcd-1', 'SIGKILL');
     await assert.rejects(promote(id), { code: 'voters-silent', message: /1 of 2 would answer/ });
@@ -130,7 +130,7 @@ describe('etcd', () => {
         () => true,
         () => undefined,
       );
-    assert.equal(await poll(promoted, { timeoutMs: 30_000 }), true);
+    assert.equal(await poll(promoted, { timeoutMs: 120_000 }), true);
     await promote(id);
     const status = await etcd.status(url(1, 2379));
     assert.equal(status.id, id);

@@ -49,12 +49,13 @@ describe('clients that wait', () => {
       return index < 0 ? undefined : index;
     });
 
-  /** All stream, one of them is synchronous, and every pooler leads to the primary. */
+  /** All stream, one is synchronous, every pooler leads to the primary and every agent hears it. */
   const settled = async (): Promise<number> => {
     await harness.allStreaming();
     await inRole('sync-standby');
     const primary = await harness.primary();
     await harness.allRoutedTo(primary);
+    await harness.heardByAll(primary);
     return primary;
   };
 
@@ -106,8 +107,8 @@ describe('clients that wait', () => {
     const primary = await settled();
     const pooler = harness.cluster.process('pgbouncer-2');
     pooler?.kill('SIGSTOP');
-    const { outcome, message } = await harness.switchover(undefined);
-    pooler?.kill('SIGCONT');
+    const ended = harness.switchover(undefined).finally(() => pooler?.kill('SIGCONT'));
+    const { outcome, message } = await ended;
     assert.equal(outcome, 'failed');
     assert.match(message, /cannot hold the clients of postgresql\/2/);
     assert.equal(await settled(), primary);
@@ -121,6 +122,10 @@ describe('clients that wait', () => {
       harness.cluster.start(`burner-${n}`, 'sh', ['-c', 'while :; do :; done']),
     );
     for (const pid of frozen) process.kill(pid, 'SIGSTOP');
+    const relieve = () => {
+      for (const pid of frozen) process.kill(pid, 'SIGCONT');
+      for (const burner of burners) burner.kill('SIGKILL');
+    };
     const clients = Array.from({ length: 120 }, (_, n) => new pg.Client(harness.appAt(n % 3)));
     const { errors } = await underWriters(async () => {
       for (const client of clients) {
@@ -131,10 +136,8 @@ describe('clients that wait', () => {
       // Longer than the silence of a primary would have to be.
       const silence = delay((SILENT_TICKS + 4) * TICK_MS);
       await Promise.all([silence, ...clients.map((client) => client.query(slow))]);
-    });
+    }).finally(relieve);
     await Promise.all(clients.map((client) => client.end()));
-    for (const pid of frozen) process.kill(pid, 'SIGCONT');
-    for (const burner of burners) burner.kill('SIGKILL');
     assert.equal(errors, 0);
     assert.equal(losses(), earlier);
   });
@@ -158,7 +161,7 @@ describe('clients that wait', () => {
       const { pooler } = harness.cluster.desired(index);
       const short = { ...pooler, failoverWait: { seconds: 1 } };
       harness.cluster.writeDesired(index, { generation: 2, pooler: short });
-      await harness.agent(index).apply(2, 5000);
+      assert.equal(await harness.agent(index).apply(2, 60_000), 2);
     }
     // Nobody takes over meanwhile.
     await patch({ pause: true });

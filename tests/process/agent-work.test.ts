@@ -99,7 +99,7 @@ describe('work across units', () => {
     client.close();
     await harness.until('need for a restart', async () => {
       const { cluster } = await harness.world(0);
-      return (cluster.known && cluster.value.members.some((m) => m.pendingRestart)) || undefined;
+      return (cluster.known && cluster.value.members.every((m) => m.pendingRestart)) || undefined;
     });
     const lines: string[] = [];
     const seen = await underWriters(async () => {

@@ -7,13 +7,19 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import pg from 'pg';
 import { poll } from '../../lib/std/clock.ts';
+import { AGENT_PORT } from '../../src/agent/clients.ts';
 import type { Desired } from '../../src/charm/model/desired.ts';
 import type { AgentWorld } from '../../src/charm/model/world.ts';
+import { createHttps } from '../../src/charm/workload/https.ts';
 import type { AgentPort, Ending } from '../../src/charm/workload/ports.ts';
 import { scramVerifier } from '../../src/charm/workload/scram.ts';
 import { DatabaseCluster } from './database-cluster.ts';
 
 const APP_PASSWORD = 'app-test-password';
+/** Longer than anything takes on a machine that is busy with something else. */
+const PATIENCE_MS = 180_000;
+/** Of one attempt to log in and ask: clients that are held wait for a failover. */
+const ANSWER_MS = 60_000;
 
 export class AgentHarness {
   readonly cluster: DatabaseCluster;
@@ -65,7 +71,7 @@ export class AgentHarness {
 
   /** Probes that throw count as not yet. */
   async until<T>(what: string, probe: () => Promise<T | undefined>): Promise<T> {
-    const options = { timeoutMs: 90_000, everyMs: 50 };
+    const options = { timeoutMs: PATIENCE_MS, everyMs: 50 };
     const answer = await poll(() => probe().catch(() => undefined), options);
     if (answer !== undefined) return answer;
     return assert.fail(`no ${what}: ${JSON.stringify(await this.agents[0]?.world())}`);
@@ -111,6 +117,20 @@ export class AgentHarness {
         return (await this.serverBehind(pooler)) === address || undefined;
       });
     }
+  }
+
+  /** Every agent hears the server of this unit: only who has heard it can miss it. */
+  async heardByAll(index: number): Promise<void> {
+    const { member, tls } = this.cluster.at(index);
+    const peers = createHttps(tls);
+    for (const { address } of this.cluster.members) {
+      const url = `https://${address}:${AGENT_PORT}/v1/pulse`;
+      await this.until(`pulse at ${address}`, async () => {
+        const answer = await peers.request({ method: 'GET', url, timeoutMs: 5000 });
+        return JSON.parse(answer.body).hears === member.address || undefined;
+      });
+    }
+    peers.close();
   }
 
   async switchover(
@@ -161,7 +181,8 @@ async function queryOnce(
   config: pg.ClientConfig,
   text: string,
 ): Promise<Record<string, unknown>[]> {
-  const client = new pg.Client({ connectionTimeoutMillis: 3000, query_timeout: 3000, ...config });
+  const limits = { connectionTimeoutMillis: ANSWER_MS, query_timeout: ANSWER_MS };
+  const client = new pg.Client({ ...limits, ...config });
   client.on('error', () => undefined);
   try {
     await client.connect();

@@ -134,6 +134,8 @@ export class DatabaseCluster {
       `--initial-cluster-state=${state}`,
       '--strict-reconfig-check=false',
       '--heartbeat-interval=100',
+      // A leader that gets no processor for a while stays leader.
+      '--election-timeout=5000',
       '--unsafe-no-fsync',
       ...files(''),
       ...files('peer-'),
