@@ -43,7 +43,8 @@ describe('an operator at the command line', async () => {
   const directory = await mkdtemp(join(process.env['PGCHARM_TEST_DIR'] ?? tmpdir(), 'cli-'));
   const charm = join(directory, 'tiny.charm');
   await packShellCharm(charm, { ...FILES, dispatch: DISPATCH });
-  const it = await startDeployment();
+  // Statuses that are set by hand stay.
+  const it = await startDeployment({ model: { 'update-status-hook-interval': '1h' } });
   after(async () => {
     await it.end();
     await rm(directory, { recursive: true, force: true });
@@ -128,7 +129,7 @@ describe('an operator at the command line', async () => {
       return task.status === 'running' ? true : undefined;
     });
     await it.pgcharm(`cancel-task ${id}`);
-    const ended = await it.json<{ status: string }>(`show-task ${id} --wait 20s`);
+    const ended = await it.json<{ status: string }>(`show-task ${id} --wait 60s`);
     assert.equal(ended.status, 'aborted');
   });
 
@@ -219,7 +220,9 @@ describe('an operator at the command line', async () => {
 
   test('a failed upgrade waits for the operator', async () => {
     await writeFile(join(it.root, 'agents', 'unit-tiny-0', 'broken'), '');
-    await it.pgcharm('cancel-task ' + (await runningTask()));
+    await it.pgcharm(`cancel-task ${await runningTask()}`);
+    // Else it may be tried again between any two of these commands.
+    await it.pgcharm('model-config automatically-retry-hooks=false');
     await it.pgcharm(['refresh', 'tiny', '--path', charm]);
     await it.pgcharm('wait tiny/0 --for error --timeout 60s');
     const { stdout } = await it.pgcharm('status tiny');
@@ -228,6 +231,7 @@ describe('an operator at the command line', async () => {
     await it.pgcharm('resolved tiny/0');
     await it.pgcharm('wait --timeout 60s');
     assert.match((await fails('resolved tiny/0')).stderr, /is not in an error state/);
+    await it.pgcharm('model-config automatically-retry-hooks=true');
   });
 
   test('wait gives up on a unit that stays blocked, with its words and what to do', async () => {
@@ -238,13 +242,15 @@ describe('an operator at the command line', async () => {
     await it.pgcharm('wait tiny --timeout 60s --blocked-timeout 1s');
   });
 
-  async function runningTask(): Promise<string> {
+  function runningTask(): Promise<string> {
     interface Listed {
       tasks: Record<string, { status: string }>;
     }
-    const listed = await it.json<Record<string, Listed>>('operations');
-    const tasks = Object.values(listed).flatMap(({ tasks }) => Object.entries(tasks));
-    return tasks.find(([, { status }]) => status === 'running')?.[0] ?? '';
+    return it.until('a task runs', async () => {
+      const listed = await it.json<Record<string, Listed>>('operations');
+      const tasks = Object.values(listed).flatMap(({ tasks }) => Object.entries(tasks));
+      return tasks.find(([, { status }]) => status === 'running')?.[0];
+    });
   }
 
   test('power-off is seen as a lost agent; power-on brings the unit back', async () => {
@@ -315,7 +321,7 @@ describe('an operator at the command line', async () => {
     const [controller] = findProcesses(it.root, 'controller.js');
     assert.ok(controller);
     const task = it.pgcharm('run tiny/0 sleep --format json', { mayFail: true });
-    await it.until('the task runs', async () => (await runningTask()) || undefined);
+    await runningTask();
     process.kill(controller.pid, 'SIGKILL');
     const [waited, ran] = await Promise.all([waiting, task]);
     assert.match(waited.stderr, /ERROR timed out after 6\.0s; not yet maintenance/);
@@ -329,9 +335,12 @@ describe('an operator at the command line', async () => {
     await it.pgcharm('wait tiny/1 --for removed --timeout 60s');
     await it.pgcharm('remove-application tiny --no-prompt --destroy-storage');
     await it.pgcharm('wait tiny --for removed --timeout 60s');
-    const { applications, machines, storage } = await it.status();
+    // Data that are to go go last, and take the time that they take.
+    const { applications, machines } = await it.until('the storage gone', async () => {
+      const status = await it.status();
+      return Object.keys(status.storage.storage ?? {}).join() === 'data/1' ? status : undefined;
+    });
     assert.deepEqual([applications, machines], [{}, {}]);
-    assert.deepEqual(Object.keys(storage.storage ?? {}), ['data/1']);
     assert.equal((await it.pgcharm('status')).stderr, '\nModel "pgcharm" is empty.\n');
   });
 });
