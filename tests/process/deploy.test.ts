@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { readdir, readlink, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
+import { parents } from '../../src/chaos/census.ts';
 import { charmArchive } from '../support/build.ts';
 import { startDeployment } from '../support/deployment.ts';
 import { findProcesses, killAndWait } from '../support/processes.ts';
@@ -15,7 +16,9 @@ describe('deploy', async () => {
   const model = await startDeployment({ model: { 'update-status-hook-interval': '10s' } });
   after(() => model.end());
   const postmasters = () =>
-    findProcesses(model.root, 'bin/postgres', '-D').map(({ pid, started }) => `${pid}/${started}`);
+    parents(findProcesses(model.root, 'bin/postgres', '-D')).map(
+      ({ pid, started }) => `${pid}/${started}`,
+    );
 
   test('one unit and a client become active', async () => {
     const options = ['--config', 'profile=testing', '--config', 'pooler-mode=transaction'];
