@@ -5,8 +5,9 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { readFile, readlink, rename, rm, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { after, describe, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { signalAll } from '../../scripts/lib/processes.mjs';
 import { charmArchive } from '../support/build.ts';
@@ -22,6 +23,30 @@ interface TaskResult {
   message?: string;
   log?: string[];
   results?: Record<string, string>;
+}
+
+/** What `find` prints; what vanishes while it looks is no failure of it. */
+async function find(...words: string[]): Promise<string> {
+  const found = await run('find', words).catch((error: { stdout: string }) => error);
+  return found.stdout;
+}
+
+/** Does it again and again, one after the other, until it is told to end. */
+function forever(work: () => Promise<void>): { end(): Promise<void> } {
+  let running = true;
+  const loop = async () => {
+    while (running) {
+      await work();
+      await delay(50);
+    }
+  };
+  const ended = loop();
+  return {
+    async end() {
+      running = false;
+      await ended;
+    },
+  };
 }
 
 describe('backup and restore', async () => {
@@ -55,13 +80,14 @@ describe('backup and restore', async () => {
     const program = join(model.root, 'agents', `unit-postgresql-${unit}`, 'pg/bin/psql');
     return (await run(program, ['-Atc', text])).stdout.trim();
   };
-  const primary = async (): Promise<number> => {
+  const primaryNow = async (): Promise<number | undefined> => {
     for (const unit of [0, 1, 2]) {
       const role = await psql(unit, 'SELECT pg_is_in_recovery()').catch(() => 'down');
       if (role === 'f') return unit;
     }
-    throw new Error('no unit is primary');
+    return undefined;
   };
+  const primary = () => model.until('a primary', primaryNow);
   const write = async (fact: string) =>
     psql(await primary(), `INSERT INTO facts VALUES ('${fact}')`);
   const facts = (unit: number) => psql(unit, "SELECT string_agg(t, ' ' ORDER BY t) FROM facts");
@@ -71,31 +97,33 @@ describe('backup and restore', async () => {
       "SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')",
     );
   /** Data and WAL of before a restore that lie beside their place. */
-  const aside = async () => {
+  const aside = () => {
     const places = ['data', 'logs'].map((name) => join(model.root, 'storage', name));
-    const { stdout } = await run('find', [...places, '-maxdepth', '4', '-name', '*.before-*']);
-    return stdout;
+    return find(...places, '-maxdepth', '4', '-name', '*.before-*');
   };
   /** The process that restores on a unit, by the directory of its job. */
   const jobOf = (unit: string) => findProcesses(model.root, `unit-${unit}/pg/jobs`, '-restore-');
+  const streaming = () =>
+    model.until('both replicas stream', async () => {
+      const unit = await primaryNow();
+      if (unit === undefined) return undefined;
+      const text = "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'";
+      return (await psql(unit, text).catch(() => '')) === '2' ? true : undefined;
+    });
   /** The same rows on every unit, all replicas streaming, nothing of before left. */
   const settled = async (expected: string) => {
     await model.until(`every unit has ${expected}`, async () => {
       const all = await Promise.all([0, 1, 2].map((unit) => facts(unit).catch(() => 'down')));
       return all.every((found) => found === expected) ? true : undefined;
     });
-    await model.until('both replicas stream', async () => {
-      const unit = await primary().catch(() => undefined);
-      if (unit === undefined) return undefined;
-      const text = "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'";
-      return (await psql(unit, text)) === '2' ? true : undefined;
-    });
-    assert.equal(await aside(), '');
+    await streaming();
+    // Every unit removes its own, some of them after the work has ended.
+    await model.until('nothing of before', async () => ((await aside()) === '' ? true : undefined));
   };
   const objects = async () => {
     const base = join(model.root, 'storage/data');
-    const { stdout } = await run('find', [base, '-maxdepth', '2', '-name', 'objects']);
-    return join(stdout.trim(), 'backups/postgresql');
+    const found = await find(base, '-maxdepth', '2', '-name', 'objects');
+    return join(found.trim(), 'backups/postgresql');
   };
 
   test('three units and a store become active, with WAL in the archive', async () => {
@@ -114,9 +142,10 @@ describe('backup and restore', async () => {
       const unit = await primary();
       const command = await psql(unit, 'SHOW archive_command').catch(() => '');
       if (!command.includes('archive-push')) return undefined;
-      const last = await psql(unit, 'SELECT last_archived_wal FROM pg_stat_archiver');
-      return last === '' ? undefined : true;
+      const archiver = 'SELECT last_archived_wal FROM pg_stat_archiver';
+      return (await psql(unit, archiver).catch(() => '')) === '' ? undefined : true;
     });
+    await streaming();
     await psql(await primary(), 'CREATE TABLE facts (t text)');
   });
 
@@ -215,8 +244,8 @@ describe('backup and restore', async () => {
     // Only who is known to have confirmed everything may lead without it.
     await model.until('both replicas are synchronous', async () => {
       const patronictl = join(model.root, 'agents/unit-postgresql-0/pg/bin/patronictl');
-      const { stdout } = await run(patronictl, ['list', '--format', 'json']);
-      return stdout.match(/"Sync Standby"/g)?.length === 2 || undefined;
+      const list = await run(patronictl, ['list', '--format', 'json']).catch(() => undefined);
+      return list?.stdout.match(/"Sync Standby"/g)?.length === 2 || undefined;
     });
     await model.pgcharm(`run postgresql/${unit} restore restore-to-time=latest --background`);
     // However fast it is, it stands still before anything is proven.
@@ -230,10 +259,10 @@ describe('backup and restore', async () => {
     await model.pgcharm(`power-off postgresql/${unit}`);
     // Half a minute passes before the others give it up, and more on a busy machine.
     const another = async () => {
-      const found = await primary().catch(() => unit);
+      const found = await primaryNow();
       return found === unit ? undefined : found;
     };
-    const taken = await model.until('another primary', another, 180_000);
+    const taken = await model.until('another primary', another);
     assert.equal(await facts(taken), 'base one three');
     await write('away');
     await model.pgcharm(`power-on postgresql/${unit}`);
@@ -249,20 +278,22 @@ describe('backup and restore', async () => {
     await succeed(`postgresql/${await primary()}`, 'create-backup');
     await psql(await primary(), 'SELECT pg_switch_wal()');
     await write('six');
+    const segment = await psql(await primary(), 'SELECT pg_walfile_name(pg_current_wal_lsn())');
     const moment = await now();
     await write('seven');
-    const segment = await psql(await primary(), 'SELECT pg_walfile_name(pg_current_wal_lsn())');
-    // What comes next reaches the archive only to vanish from it.
-    const vanish = setInterval(async () => {
-      const { stdout } = await run('find', [archive, '-name', `${segment}-*`]);
-      for (const file of stdout.split('\n').filter(Boolean)) await rm(file, { force: true });
-    }, 50);
+    // That moment's segment, and whatever comes next, reaches the archive only to vanish from it.
+    const vanishing = forever(async () => {
+      for (const file of (await find(archive, '-type', 'f')).split('\n').filter(Boolean)) {
+        const isLater = basename(file).slice(0, segment.length) >= segment;
+        if (isLater && /^[0-9A-F]{24}-/.test(basename(file))) await rm(file, { force: true });
+      }
+    });
     try {
       const failed = await act('postgresql/1', 'restore', `restore-to-time=${moment}`);
       assert.equal(failed.status, 'failed');
       assert.match(failed.message ?? '', /the archive ends before that moment/);
     } finally {
-      clearInterval(vanish);
+      await vanishing.end();
     }
     await settled('base five four one seven six three');
     await model.active(['postgresql']);
@@ -329,10 +360,9 @@ describe('backup and restore', async () => {
       return command === '/bin/true' ? true : undefined;
     });
     await model.until('configurations are gone', async () => {
-      const { stdout } = await run('find', [
-        ...[join(model.root, 'agents'), '-name', 'pgbackrest.conf', '-path', '*/etc/*'],
-      ]);
-      return stdout === '' ? true : undefined;
+      const place = join(model.root, 'agents');
+      const found = await find(place, '-name', 'pgbackrest.conf', '-path', '*/etc/*');
+      return found === '' ? true : undefined;
     });
     await model.active(['postgresql']);
   });
