@@ -30,6 +30,8 @@ const unsound: RuleGroup = { name: 'own', rules: [{ alert: 'Down', expr: 'up{ ==
 /** As the fake hook tools name the model. */
 const MODEL_UUID = '5f1a3c1e-0000-4000-8000-000000000001';
 const scraping = (count: number) => `scraping ${count} targets; see http://${address}:9090`;
+/** Longer than anything takes on a machine that is busy with something else. */
+const PATIENCE_MS = 120_000;
 /** A unit of the charm in a directory of its own, and two units with metrics beside it. */
 class Rig {
   readonly dir: string;
@@ -67,7 +69,7 @@ class Rig {
   async end(): Promise<void> {
     await this.services.shutdown(10_000);
     for (const server of this.exporters) server.close();
-    await rm(this.dir, { recursive: true });
+    await rm(this.dir, { recursive: true, maxRetries: 10, retryDelay: 100 });
   }
 
   async event(name: string, extra: Partial<FakeEvent> = {}): Promise<void> {
@@ -86,6 +88,17 @@ class Rig {
     return (await this.services.state('prometheus'))?.pid;
   }
 
+  /** Both run, and Prometheus answers: an event that comes earlier would start them again. */
+  async up(): Promise<void> {
+    const isUp = async () => {
+      const { prometheus, alertmanager } = await this.services.list();
+      return (
+        (prometheus?.running && alertmanager?.running && (await isReady(address))) || undefined
+      );
+    };
+    assert.ok(await poll(isUp, { timeoutMs: PATIENCE_MS }), 'it does not come up');
+  }
+
   targets(expect: (results: Record<string, string>) => boolean) {
     return this.results('targets', expect);
   }
@@ -97,7 +110,7 @@ class Rig {
         await this.event(action, { action: true });
         return expect(this.state.action.results) ? this.state.action.results : undefined;
       },
-      { timeoutMs: 40_000, everyMs: 300 },
+      { timeoutMs: PATIENCE_MS, everyMs: 300 },
     );
     assert.ok(results, `last: ${JSON.stringify(this.state.action)}`);
     return results;
@@ -142,9 +155,7 @@ describe('monitoring', async () => {
     assert.equal(rig.state.status.status, 'active');
     assert.match(rig.state.status.message, /nothing to scrape/);
     assert.deepEqual(rig.state.ports, ['9090/tcp', '9093/tcp']);
-    assert.ok(
-      await poll(async () => ((await isReady(address)) ? true : undefined), { timeoutMs: 30_000 }),
-    );
+    await rig.up();
   });
 
   test('changes nothing when nothing has changed', async () => {
@@ -196,7 +207,7 @@ describe('monitoring', async () => {
         const { data } = await ask('/api/v1/rules');
         return data.groups.length === 2 ? data.groups : undefined;
       },
-      { timeoutMs: 20_000 },
+      { timeoutMs: PATIENCE_MS },
     );
     assert.ok(groups);
   });
@@ -236,6 +247,7 @@ describe('monitoring', async () => {
       rig.state.log.map((line) => line.split(':')[0]),
       ['INFO reload'],
     );
+    await rig.up();
     rig.state.log = [];
     await rig.event('update-status');
     assert.deepEqual(rig.state.log, []);
@@ -269,8 +281,14 @@ describe('monitoring', async () => {
   test('tells Alertmanager and its webhook when a target is gone, and only then', async () => {
     const told: string[] = [];
     const webhook = createServer((request, response) => {
-      request.setEncoding('utf8').on('data', (text: string) => told.push(text));
-      request.on('end', () => response.end());
+      let body = '';
+      request.setEncoding('utf8').on('data', (text: string) => {
+        body += text;
+      });
+      request.on('end', () => {
+        told.push(body);
+        response.end();
+      });
     });
     await once(webhook.listen(9999, hostOf('20')), 'listening');
     rig.exporters.push(webhook);
@@ -282,9 +300,7 @@ describe('monitoring', async () => {
     const results = await rig.results('alerts', (now) => now['total'] === '1');
     assert.match(results['alerts'] ?? '', / Down postgresql\/1: $/);
     assert.equal(results['url'], `http://${address}:9093`);
-    const text = await poll(async () => (told.length > 0 ? told.join('') : undefined), {
-      timeoutMs: 40_000,
-    });
+    const text = await poll(async () => told[0], { timeoutMs: PATIENCE_MS });
     assert.partialDeepStrictEqual(JSON.parse(text ?? '{}'), { status: 'firing' });
   });
 

@@ -6,7 +6,7 @@ import { get } from 'node:http';
 import { messageOf, OperatorError } from '../../../lib/std/errors.ts';
 import { type Alert, PORTS, type ServiceName, type Target } from './world.ts';
 
-const TIMEOUT_MS = 2000;
+const TIMEOUT_MS = 5000;
 const MAX_BYTES = 10_000_000;
 
 /** Whether it has read its configuration and takes requests. */
