@@ -91,8 +91,8 @@ describe('a machine that is isolated', { skip }, () => {
     for (const pid of before) process.kill(pid, 'SIGKILL');
     await world.until('they are gone', () => !holders().some((pid) => before.includes(pid)));
     assert.deepEqual(await listed(one, 'agents'), ['unit-a-0']);
-    // The kernel may give the new one the number of the old: that it is held is what tells.
-    assert.equal(holders().filter((pid) => !before.includes(pid)).length, 1);
+    // Of this machine; the other's is made when it is needed.
+    assert.equal(holders().length, 1);
   });
 
   test('gains the storage that it gets, and loses what it loses', async () => {

@@ -10,7 +10,7 @@ import { commandLine, endProcessesOn } from '../../lib/machine/processes.ts';
 import { runitServices } from '../../lib/machine/services.ts';
 import { supervisorPid } from '../../lib/machine/supervisor.ts';
 import { poll } from '../../lib/std/clock.ts';
-import { findProcesses, killAndWait } from '../support/processes.ts';
+import { findProcesses, killAndWait, rootsOf } from '../support/processes.ts';
 
 describe('services', async () => {
   const root = await mkdtemp(join(tmpdir(), 'services-'));
@@ -125,10 +125,7 @@ describe('services', async () => {
 
   test('a second supervisor is not started beside the first', async () => {
     await services.ensureSupervisor();
-    const found = findProcesses(directory, 'runsvdir');
-    // What it is about to start bears its name for a moment.
-    const roots = found.filter(({ parent }) => !found.some(({ pid }) => pid === parent));
-    assert.equal(roots.length, 1);
+    assert.equal(rootsOf(findProcesses(directory, 'runsvdir')).length, 1);
   });
 
   test('a removed service is gone with its process', async () => {

@@ -38,6 +38,11 @@ export function findProcesses(directory: string, ...words: string[]): Found[] {
   );
 }
 
+/** Without those that another of them has started: a child bears its name until its program. */
+export function rootsOf(found: readonly Found[]): Found[] {
+  return found.filter(({ parent }) => !found.some(({ pid }) => pid === parent));
+}
+
 /** Kills processes that still are who they were, and waits for their end. */
 export async function killAndWait(found: readonly Found[], timeoutMs = 10_000): Promise<void> {
   signalAll(found, 'SIGKILL');
