@@ -68,7 +68,7 @@ describe('an operator at the command line', async () => {
     const deployed = await it.pgcharm(['deploy', charm, '-n', '2', '--config', 'greeting=hi']);
     assert.equal(deployed.stdout, '');
     assert.match(deployed.stderr, /^Located local charm "tiny", revision 0\nDeploying "tiny"/);
-    const waited = await it.pgcharm('wait --timeout 60s');
+    const waited = await it.pgcharm('wait --timeout 180s');
     assert.match(waited.stderr, /tiny\/1 +active +hi$/m);
   });
 
@@ -224,22 +224,22 @@ describe('an operator at the command line', async () => {
     // Else it may be tried again between any two of these commands.
     await it.pgcharm('model-config automatically-retry-hooks=false');
     await it.pgcharm(['refresh', 'tiny', '--path', charm]);
-    await it.pgcharm('wait tiny/0 --for error --timeout 60s');
+    await it.pgcharm('wait tiny/0 --for error --timeout 180s');
     const { stdout } = await it.pgcharm('status tiny');
     assert.match(stdout, /^tiny\/0\*? +error +idle .* hook failed: "upgrade-charm"$/m);
     await rm(join(it.root, 'agents', 'unit-tiny-0', 'broken'));
     await it.pgcharm('resolved tiny/0');
-    await it.pgcharm('wait --timeout 60s');
+    await it.pgcharm('wait --timeout 180s');
     assert.match((await fails('resolved tiny/0')).stderr, /is not in an error state/);
     await it.pgcharm('model-config automatically-retry-hooks=true');
   });
 
   test('wait gives up on a unit that stays blocked, with its words and what to do', async () => {
     await it.pgcharm(['exec', '--unit', 'tiny/0', 'status-set blocked "needs a key"']);
-    const { stderr } = await fails('wait tiny --timeout 60s --blocked-timeout 1s');
+    const { stderr } = await fails('wait tiny --timeout 180s --blocked-timeout 1s');
     assert.match(stderr, /^ERROR cannot go on, blocked for 1\.0s: tiny\/0: needs a key\ndo what/m);
     await it.pgcharm(['exec', '--unit', 'tiny/0', 'status-set active hello']);
-    await it.pgcharm('wait tiny --timeout 60s --blocked-timeout 1s');
+    await it.pgcharm('wait tiny --timeout 180s --blocked-timeout 1s');
   });
 
   function runningTask(): Promise<string> {
@@ -263,7 +263,7 @@ describe('an operator at the command line', async () => {
     const { stderr } = await fails('wait tiny --timeout 0.2s');
     assert.match(stderr, /ERROR timed out after 200ms; not yet active:\n {2}tiny\/1: unknown lost/);
     await it.pgcharm('power-on tiny/1');
-    await it.pgcharm('wait tiny --timeout 60s');
+    await it.pgcharm('wait tiny --timeout 180s');
   });
 
   test('commands that meet no controller start one, and only one', async () => {
@@ -332,9 +332,9 @@ describe('an operator at the command line', async () => {
   test('remove-unit and remove-application leave nothing but storage', async () => {
     const { stderr } = await it.pgcharm('remove-unit tiny/1 --no-prompt');
     assert.equal(stderr, 'will remove unit tiny/1\n- will detach storage data/1\n');
-    await it.pgcharm('wait tiny/1 --for removed --timeout 60s');
+    await it.pgcharm('wait tiny/1 --for removed --timeout 180s');
     await it.pgcharm('remove-application tiny --no-prompt --destroy-storage');
-    await it.pgcharm('wait tiny --for removed --timeout 60s');
+    await it.pgcharm('wait tiny --for removed --timeout 180s');
     // Data that are to go go last, and take the time that they take.
     const { applications, machines } = await it.until('the storage gone', async () => {
       const status = await it.status();

@@ -56,6 +56,7 @@ export interface Deployment {
 
 /** Longer than anything takes on a machine that is busy with something else. */
 const PATIENCE_MS = 180_000;
+const ACTIVE_MS = 420_000;
 
 /** Starts a controller in a directory of its own. The caller ends it: `after(() => it.end())`. */
 export async function startDeployment(options: DeploymentOptions = {}): Promise<Deployment> {
@@ -126,7 +127,7 @@ export function deploymentAt(
     until,
     diagnosis,
     units: async (application) => (await status()).applications[application]?.units ?? {},
-    async active(applications, timeoutMs = 240_000) {
+    async active(applications, timeoutMs = ACTIVE_MS) {
       const probe = async () => (allActive(await status(), applications) ? true : undefined);
       await until(`${applications.join(', ')} active`, probe, timeoutMs);
     },

@@ -4,6 +4,7 @@
  * process of each kind and none besides, writers writing, no acknowledged row lost.
  */
 import assert from 'node:assert/strict';
+import { OperatorError } from '../../lib/std/errors.ts';
 import type { Found } from '../../scripts/lib/processes.mjs';
 import type { Census } from '../../src/chaos/census.ts';
 import { Cluster } from '../../src/chaos/cluster.ts';
@@ -20,7 +21,7 @@ import { type Deployment, startDeployment } from './deployment.ts';
 import { killAndWait } from './processes.ts';
 import { accessOf } from './sql.ts';
 
-const RECOVERY_MS = 180_000;
+const RECOVERY_MS = 300_000;
 
 export interface FaultOptions {
   units: number;
@@ -86,16 +87,16 @@ export class FaultWorld {
 
   /** The unit whose server accepts writes and that the others stream from. */
   primary(): Promise<string> {
-    return this.cluster.primary();
+    return this.#present('a primary', () => this.cluster.primary());
   }
 
   replicas(): Promise<string[]> {
-    return this.cluster.replicas();
+    return this.#present('a primary', () => this.cluster.replicas());
   }
 
   /** The unit whose etcd leads. */
   etcdLeader(): Promise<string> {
-    return this.cluster.etcdLeader();
+    return this.#present('a leader of etcd', () => this.cluster.etcdLeader());
   }
 
   async addressOf(unit: string): Promise<string> {
@@ -132,7 +133,9 @@ export class FaultWorld {
   async strike(name: string): Promise<{ units: string[]; giveBack(): Promise<void> }> {
     const fault = faults.find((each) => each.name === name);
     assert.ok(fault !== undefined, `there is no fault ${name}`);
-    const units = await struckUnits(fault.place, this.cluster, 0);
+    const { units } = await this.#present(`a ${fault.place}`, async () => {
+      return { units: await struckUnits(fault.place, this.cluster, 0) };
+    });
     assert.ok(units !== undefined, `there is no ${fault.place}`);
     const undo = new Undo();
     await fault.strike({ cluster: this.cluster, undo }, units);
@@ -177,6 +180,16 @@ export class FaultWorld {
       const found = list.match(/"Sync Standby"/g)?.length ?? 0;
       return found === units - 1 ? [] : [`${found} of ${units - 1} replicas are synchronous`];
     });
+  }
+
+  /** Between one and the next there is none for a moment. */
+  #present<T>(what: string, ask: () => Promise<T>): Promise<T> {
+    const probe = () =>
+      ask().catch((error: unknown) => {
+        if (error instanceof OperatorError && error.retry === 'now') return undefined;
+        throw error;
+      });
+    return this.model.until(what, probe);
   }
 
   /** Until nothing is missing; a failure says what was missing last. */
