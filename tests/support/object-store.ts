@@ -1,4 +1,4 @@
-/** A real store for tests: the server process of the object-store charm on an address of its own. */
+/** A real store for tests: the object-store charm's server process on an address of its own. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
