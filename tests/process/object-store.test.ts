@@ -356,11 +356,11 @@ describe('the process', () => {
     await assert.rejects(second.send(new HeadBucketCommand({ Bucket: 'backups' })));
     await store.rewrite({ keys: { SECOND: 'another' } });
     const isIn = () => second.send(new HeadBucketCommand({ Bucket: 'backups' }));
-    const served = await poll(() => isIn().catch(() => undefined), { timeoutMs: 10_000 });
+    const served = await poll(() => isIn().catch(() => undefined), { timeoutMs: 60_000 });
     assert.ok(served !== undefined);
     await assert.rejects(client.send(new HeadBucketCommand({ Bucket: 'backups' })));
     await store.rewrite({ keys: before });
-    const back = await poll(() => get('mine').catch(() => undefined), { timeoutMs: 10_000 });
+    const back = await poll(() => get('mine').catch(() => undefined), { timeoutMs: 60_000 });
     assert.ok(back !== undefined);
     second.destroy();
   });
@@ -379,7 +379,7 @@ describe('the process', () => {
       const names = await readdir(join(store.config.directory, 'backups'));
       return names.some((name) => name.endsWith('.part')) ? true : undefined;
     };
-    assert.ok(await poll(arrives, { timeoutMs: 10_000, everyMs: 20 }));
+    assert.ok(await poll(arrives, { timeoutMs: 60_000, everyMs: 20 }));
     await store.kill('SIGKILL');
     await broken;
     await store.restart();
