@@ -9,7 +9,11 @@ import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { promisify } from 'node:util';
 import { poll } from '../../lib/std/clock.ts';
-import type { ProcessRecord } from '../../src/controller/runner/process-record.ts';
+import {
+  type ProcessRecord,
+  signalGroup,
+  statOf,
+} from '../../src/controller/runner/process-record.ts';
 import { Store } from '../../src/controller/state/store.ts';
 import { charmArchive } from '../support/build.ts';
 import { startDeployment } from '../support/deployment.ts';
@@ -50,21 +54,32 @@ describe('a hook whose commit is refused', async () => {
     const directory = join(model.root, 'agents', `unit-${unit.replace('/', '-')}`);
     return (await run(join(directory, 'pg', 'bin', 'psql'), ['-Atc', text])).stdout.trim();
   };
+  const isRelated = () =>
+    store.get(`SELECT 1 FROM relation_endpoint
+      WHERE application = 'data-integrator' AND name = 'postgresql'`) !== undefined;
   /** Secrets that hold a client's login. */
   const credentials = () =>
     store.all(`SELECT s.id FROM secret s JOIN secret_revision r ON r.secret_id = s.id
       WHERE s.owner = 'postgresql' AND json_extract(r.content, '$.username') IS NOT NULL
       GROUP BY s.id`);
-  /** Stops the unit's hook when it has made the login and its secret, and is about the next one. */
-  const stopInMidHook = async (unit: string): Promise<number> => {
+  /**
+   * Stops the unit's hook when it has made the login and its secret, and is about the next one.
+   * Undefined when it has ended before it could be stopped.
+   */
+  const stopInMidHook = async (unit: string): Promise<number | undefined> => {
     const entity = `unit-${unit.replace('/', '-')}`;
     const sql = `SELECT 1 FROM log WHERE entity = ? AND message LIKE '%issue-tls-secret: %'`;
     const probe = async () => (store.get(sql, entity) === undefined ? undefined : true);
-    assert.ok(await poll(probe, { timeoutMs: 60_000, everyMs: 5 }), await model.diagnosis());
+    assert.ok(await poll(probe, { timeoutMs: 180_000, everyMs: 5 }), await model.diagnosis());
     const row = store.get<{ process: string }>('SELECT process FROM unit WHERE name = ?', unit);
-    const { pid } = JSON.parse(row?.process ?? 'null') as ProcessRecord;
-    process.kill(-pid, 'SIGSTOP');
-    return pid;
+    const record = JSON.parse(row?.process ?? 'null') as ProcessRecord | null;
+    if (record === null || !signalGroup(record.pid, 'SIGSTOP')) return undefined;
+    const state = () => statOf(record.pid)?.[0] ?? 'gone';
+    await poll(async () => (/^(T|Z|X|gone)$/.test(state()) ? true : undefined), {
+      timeoutMs: 60_000,
+      everyMs: 5,
+    });
+    return state() === 'T' ? record.pid : undefined;
   };
   /** Integrates, and holds the hook that serves the client before it commits. */
   const stoppedHook = async (leader: string): Promise<number> => {
@@ -72,11 +87,12 @@ describe('a hook whose commit is refused', async () => {
     for (let attempt = 0; attempt < 5; attempt += 1) {
       // The command may end after the hook has: watch from before it.
       const [pid] = await Promise.all([stopInMidHook(leader), model.pgcharm(`integrate ${ends}`)]);
-      if (credentials().length === 0) return pid;
+      if (pid !== undefined && credentials().length === 0) return pid;
       // This process was too late.
-      process.kill(-pid, 'SIGCONT');
+      if (pid !== undefined) signalGroup(pid, 'SIGCONT');
       await model.pgcharm(`remove-relation ${ends}`);
-      await model.until('no client', async () => credentials().length === 0 || undefined);
+      await model.until('no relation', async () => (isRelated() ? undefined : true));
+      await model.active(['postgresql']);
       store.run(`DELETE FROM log WHERE message LIKE '%issue-tls-secret: %'`);
     }
     return assert.fail('the hook has always been faster');
