@@ -8,6 +8,7 @@ import { afterEach, beforeEach, describe, test } from 'node:test';
 import { streamLog } from '../../lib/std/log.ts';
 import { Engine } from '../../src/controller/engine.ts';
 import { processesOf } from '../../src/controller/machines/processes.ts';
+import { forceUpgrade } from '../../src/controller/operations/resolved.ts';
 import { EngineWorld } from '../support/engine-world.ts';
 
 const START = ['install', 'peers-relation-created', 'leader-elected', 'config-changed', 'start'];
@@ -217,6 +218,21 @@ describe('engine', () => {
     assert.equal(statSync(file('bin/new')).mode & 0o777, 0o750);
     assert.equal(readFileSync(file('src/state'), 'utf8'), 'own\n');
     assert.equal(readFileSync(file('.juju-charm'), 'utf8'), `local:tiny-${next}\n`);
+  });
+
+  test('a forced refresh mends a unit in error: its hook runs with the new charm', async () => {
+    const unit = world.addUnit('a');
+    world.tell(unit, 'fail', 'start');
+    await world.until('the hook failed', () => world.operation(unit)?.['step'] === 'failed');
+    const text = '#!/bin/sh\necho "mended $JUJU_DISPATCH_PATH" >> ../events\n';
+    const charm = await world.addCharm({ files: { dispatch: { text, mode: 0o755 } } });
+    world.store.tx(() => {
+      world.store.run('UPDATE application SET charm_id = ?', charm);
+      forceUpgrade(world.store, 'a');
+    });
+    await world.untilIdle(unit);
+    assert.deepEqual((await world.events(unit)).slice(-2), ['start', 'mended hooks/start']);
+    assert.equal(world.unit(unit)?.['charm_id'], charm);
   });
 
   test('a removed unit departs, stops, takes machine, processes and files along', async () => {

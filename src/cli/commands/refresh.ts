@@ -15,7 +15,7 @@ export const refresh: Command = {
     { names: ['config'], kind: 'strings', doc: 'An option key=value' },
     { names: ['storage'], kind: 'strings', doc: 'Storage <name>=[<pool>,][<size>,][<count>]' },
     { names: ['trust'], kind: 'bool', doc: 'Allow the charm to use cloud credentials' },
-    { names: ['force-units'], kind: 'bool', doc: 'Also units in error' },
+    { names: ['force-units'], kind: 'bool', doc: 'Also units in error, at once' },
     { names: ['force'], kind: 'bool', doc: 'Accepted for compatibility' },
     { names: ['force-base'], kind: 'bool', doc: 'Accepted for compatibility' },
     { names: ['base'], doc: 'Accepted for compatibility' },

@@ -200,7 +200,8 @@ export const routes: { [V in Verb]: TypedRoute<V> } = {
   'cancel-task': {
     schema: z.object({ ids: names }),
     run({ model, engine }, { ids }) {
-      for (const id of ids) engine.cancelTask(taskNumber(model, id));
+      const tasks = ids.map((id) => taskNumber(model, id));
+      for (const task of tasks) engine.cancelTask(task);
       return ids.map((id) => taskView(model, id));
     },
   },

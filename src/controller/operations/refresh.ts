@@ -1,7 +1,7 @@
 /**
  * `refresh --path`: another revision of the same charm. Refuses what would break relations or
  * storage that exist; every unit then gets upgrade-charm and config-changed, even when the
- * archive is the same.
+ * archive is the same. A unit in error waits until it is resolved, unless it is forced.
  */
 import type { ConfigValue } from '../../../lib/contract/config.ts';
 import type { CharmMetadata } from '../../../lib/contract/metadata.ts';
@@ -10,6 +10,7 @@ import { type CharmContent, keepArchive, readCharmArchive } from './charm-archiv
 import { addCharm, checkDeployable, chooseBase } from './charms.ts';
 import { storeConfig, typedConfig } from './config.ts';
 import { type Application, aliveApplication, type Model, refusal } from './model.ts';
+import { forceUpgrade } from './resolved.ts';
 import { storageDirectives } from './storage.ts';
 
 export interface RefreshRequest {
@@ -19,6 +20,8 @@ export interface RefreshRequest {
   config?: Record<string, string> | undefined;
   storage?: Record<string, string> | undefined;
   trust?: boolean | undefined;
+  /** Units in error get the charm too, at once. */
+  force?: boolean | undefined;
 }
 
 /** @returns what Juju prints @throws OperatorError `refresh-refused` */
@@ -30,7 +33,9 @@ export async function refresh(model: Model, request: RefreshRequest): Promise<st
   await keepArchive(model.layout, request.path, content.sha256);
   return model.store.tx(() => {
     const application = aliveApplication(model.store, request.application);
-    return replaceCharm(model, application, content, request);
+    const told = replaceCharm(model, application, content, request);
+    if (request.force === true) forceUpgrade(model.store, application.name);
+    return told;
   });
 }
 

@@ -107,11 +107,16 @@ function enqueue(
         JSON.stringify(params),
         now,
       );
-      const { machine } = params;
-      return { id: String(id), unit: typeof machine === 'string' ? machine : unit.name };
+      return { id: String(id), unit: receiverOf(unit.name, action, params) };
     });
     return { operation: String(operation), tasks, failures };
   });
+}
+
+/** Who was asked: a command for a machine is known under the machine's id. */
+export function receiverOf(unit: string, action: string, params: Record<string, unknown>): string {
+  const { machine } = params;
+  return action === EXEC_ACTION && typeof machine === 'string' ? machine : unit;
 }
 
 /** The unit, or why there is none: other units' tasks are enqueued all the same. */

@@ -49,9 +49,7 @@ export class ActionExecution {
         return;
       }
       const run = { session, name: task.action, action, capture: true, ...program };
-      const limit = this.#limit(task);
-      const ended = await this.#runner.run(run).finally(() => clearTimeout(limit.timer));
-      this.#settle(taskId, session, ended, limit.over());
+      this.#settle(taskId, session, await this.#runner.run(run));
     } catch (error) {
       this.#finish(taskId, { status: 'failed', message: messageOf(error), results: {} });
     }
@@ -106,25 +104,12 @@ export class ActionExecution {
     return program === undefined ? undefined : { file: program.file, dispatchPath };
   }
 
-  /** `juju exec --timeout`: the command is ended when its time is over. */
-  #limit(task: Task): { timer: NodeJS.Timeout | undefined; over: () => boolean } {
-    const { timeoutMs } = JSON.parse(task.params) as { timeoutMs?: unknown };
-    let over = false;
-    const end = () => {
-      over = true;
-      this.#runner.kill();
-    };
-    const limited = task.action === EXEC_ACTION && typeof timeoutMs === 'number';
-    return { timer: limited ? setTimeout(end, timeoutMs) : undefined, over: () => over };
-  }
-
-  #settle(taskId: number, session: Session, ended: Ended, timedOut: boolean): void {
+  #settle(taskId: number, session: Session, ended: Ended): void {
     const { results: set, failed } = session.actionOutcome();
     const results = { ...set, ...streams(ended) };
     if (ended.code !== 0) {
       session.discard();
-      const message = timedOut ? 'command timed out' : endText(ended);
-      this.#finish(taskId, { status: 'failed', message, results });
+      this.#finish(taskId, { status: 'failed', message: endText(ended), results });
       return;
     }
     const status = failed === undefined ? 'completed' : 'failed';

@@ -240,7 +240,8 @@ export class UnitAgent {
     const { charm } = view.remote;
     const first = view.local.charm === undefined;
     const kind = first ? 'install' : 'upgrade-charm';
-    const hook = { kind, name: kind } as const;
+    // An upgrade that goes on; or one that was forced, and then the hook that failed follows it.
+    const hook = view.local.operation?.hook ?? { kind, name: kind };
     const attempts = view.local.operation?.attempts ?? 0;
     const state = { hook, step: 'unpacking', attempts, retryAt: 0, resolve: null } as const;
     const row = store.get<{ name: string; revision: number; sha256: string }>(

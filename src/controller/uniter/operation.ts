@@ -10,7 +10,7 @@ export type Operation =
   | { kind: 'hook'; hook: HookInfo }
   /** Counts the hook as done without running it: `resolved --no-retry`, or its reason is gone. */
   | { kind: 'skip-hook'; hook: HookInfo }
-  /** Unpacks the application's charm; `upgrade-charm` follows unless it is the first time. */
+  /** Unpacks the application's charm; `upgrade-charm` follows, but not the first time or forced. */
   | { kind: 'unpack' }
   | { kind: 'enter-scope'; relationId: number }
   /** Of a relation that ends before its -created could run. */

@@ -3,9 +3,8 @@
 import type { OperationView } from '../api/documents.ts';
 import type { TaskView } from '../api.ts';
 import { type Model, refusal } from '../operations/model.ts';
-import { taskNumber } from '../operations/tasks.ts';
+import { receiverOf, taskNumber } from '../operations/tasks.ts';
 import type { Store } from '../state/store.ts';
-import { EXEC_ACTION } from '../uniter/action-execution.ts';
 
 interface TaskRow {
   id: number;
@@ -42,11 +41,8 @@ export function taskView(model: Model, id: string): TaskView {
   };
 }
 
-/** Who was asked: a command for a machine is known under the machine's id. */
 function receiver({ unit, action, params }: Pick<TaskRow, 'unit' | 'action' | 'params'>): string {
-  if (action !== EXEC_ACTION) return unit;
-  const { machine } = JSON.parse(params) as { machine?: unknown };
-  return typeof machine === 'string' ? machine : unit;
+  return receiverOf(unit, action, JSON.parse(params) as Record<string, unknown>);
 }
 
 interface OperationRow {

@@ -158,9 +158,10 @@ describe('the API', () => {
       const [task] = await api.call('cancel-task', { ids: ['2'] });
       assert.equal(task?.id, '2');
       assert.deepEqual(done, ['cancel 2']);
-      await assert.rejects(api.call('cancel-task', { ids: ['9'] }), {
+      await assert.rejects(api.call('cancel-task', { ids: ['2', '9'] }), {
         message: 'task "9" not found',
       });
+      assert.deepEqual(done, ['cancel 2'], 'none of them is cancelled then');
     });
 
     test('processes are those of a machine, whichever of its names is given', async () => {
