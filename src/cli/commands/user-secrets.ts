@@ -1,9 +1,10 @@
 /** Secrets of the operator: add-secret, update-secret, remove-secret, grant- and revoke-secret. */
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { parse } from 'yaml';
-import { OperatorError } from '../../../lib/std/errors.ts';
+import { parseSettings } from '../../../lib/contract/settings.ts';
+import { messageOf, OperatorError } from '../../../lib/std/errors.ts';
 import { type Call, type Command, keyValues } from '../command.ts';
+import { readText } from '../small-file.ts';
 import { told } from '../told.ts';
 
 const INFO = { names: ['info'], doc: 'What the secret is for' } as const;
@@ -100,9 +101,9 @@ function content(call: Call, pairs: readonly string[]): Record<string, string> {
   const file = call.flags.text('file');
   const given = { ...(file === undefined ? {} : fileContent(call, file)), ...keyValues(pairs) };
   const encoded: Record<string, string> = {};
-  for (const [key, value] of Object.entries(given)) {
-    const [name = '', form] = key.split('#');
-    encoded[name] = encode(call, form, value);
+  for (const [word, value] of Object.entries(given)) {
+    const [, key = word, form] = /^(.*)#(base64|file)$/.exec(word) ?? [];
+    encoded[key] = encode(call, form, value);
   }
   return encoded;
 }
@@ -113,14 +114,17 @@ function encode(call: Call, form: string | undefined, value: string): string {
   return Buffer.from(value, 'utf8').toString('base64');
 }
 
+/** Texts as they stand there: to YAML a password of digits is a number, and another one. */
 function fileContent(call: Call, file: string): Record<string, string> {
-  const value: unknown = parse(readFileSync(resolve(call.cwd, file), 'utf8'));
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+  try {
+    return parseSettings(readText(call.cwd, file));
+  } catch (error) {
+    if (error instanceof OperatorError) throw error;
     throw new OperatorError({
       code: 'secret-file',
-      message: `cannot read a secret from ${file}: it must hold a map of keys and values`,
+      message: `cannot read a secret from ${file}: ${messageOf(error)}`,
+      hint: 'it must hold a YAML map of keys and texts',
       retry: 'never',
     });
   }
-  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, String(item)]));
 }

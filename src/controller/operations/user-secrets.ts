@@ -1,7 +1,7 @@
 /** Secrets of the model, made by the operator and granted to applications by name. */
 import type { Store } from '../state/store.ts';
 import { newSecretId } from '../tools/secret-access.ts';
-import { checksum } from '../tools/secret-content.ts';
+import { checksum, isBase64 } from '../tools/secret-content.ts';
 import { applicationNamed, type Model, refusal } from './model.ts';
 
 const KEY = /^([a-z](?:-?[a-z0-9]){2,})$/;
@@ -141,6 +141,9 @@ function checkedContent(content: Content): Content {
   let total = 0;
   for (const [key, value] of entries) {
     if (!KEY.test(key)) throw refusal('secret-key', `key "${key}" not valid`);
+    if (!isBase64(value)) {
+      throw refusal('secret-base64', `secret content for key "${key}" not valid base64`);
+    }
     total += value.length;
   }
   if (total <= LARGEST_BYTES) return content;

@@ -49,8 +49,12 @@ function addPair(content: SecretContent, name: string, value: string, caller: Ca
 function encode(key: string, value: string, encoding: string | undefined, caller: Caller): string {
   if (encoding === 'file') return caller.readBytes(value).toString('base64');
   if (encoding === undefined) return Buffer.from(value, 'utf8').toString('base64');
-  if (BASE64.test(value)) return value;
+  if (isBase64(value)) return value;
   throw new ToolFailure(`secret content for key ${goQuote(key)} not valid base64`);
+}
+
+export function isBase64(text: string): boolean {
+  return BASE64.test(text);
 }
 
 /** Equal for equal content, whatever the order of the keys. */

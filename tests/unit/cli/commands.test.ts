@@ -129,6 +129,18 @@ describe('words become requests', () => {
     assert.equal(out.stdout(), 'secret:1\n');
   });
 
+  test('values of a secret in a file are text, whatever they look like', async () => {
+    const texts = { pin: '0123', big: '12345678901234567890', yes: 'on', hex: '0x1F', none: '' };
+    const lines = Object.entries(texts).map(([key, value]) => `${key}: ${value}`);
+    const line = `add-secret login --file ${file('pins.yaml', lines.join('\n'))}`;
+    const { asked } = await run(line, { 'add-secret': { uri: 'secret:1' } });
+    const { content } = (asked[0]?.request ?? {}) as { content?: Record<string, string> };
+    const read = Object.entries(content ?? {}).map(([key, value]) => [key, atob(value)]);
+    assert.deepEqual(Object.fromEntries(read), texts);
+    const { error } = await run(`add-secret login --file ${file('map.yaml', 'a: {b: c}')}`);
+    assert.match(String(error), /cannot read a secret from .*map\.yaml:.*cannot unmarshal/s);
+  });
+
   test('exec quotes words into one command and leaves one word alone', async () => {
     const answers = { exec: { operation: '1', tasks: [], failures: [] } };
     const command = async (line: readonly string[]) => {

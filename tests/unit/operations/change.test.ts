@@ -126,6 +126,26 @@ describe('changing what is there', () => {
     });
   });
 
+  test('refresh --force-units gives the new charm to units in error at once', async () => {
+    const start = { kind: 'start', name: 'start' };
+    world.store.run(
+      `UPDATE unit SET operation = ? WHERE name = 'web/1'`,
+      JSON.stringify({ hook: start, step: 'failed', attempts: 2, retryAt: 9e15, resolve: null }),
+    );
+    const request = { application: 'web', path: await world.pack('web'), shown: 'x' };
+    const operations = () =>
+      world.store
+        .all<{ operation: string | null }>('SELECT operation FROM unit ORDER BY name')
+        .map(({ operation }) => JSON.parse(operation ?? 'null'));
+    await refresh(world.model, request);
+    assert.partialDeepStrictEqual(operations(), [null, { step: 'failed' }]);
+    await refresh(world.model, { ...request, force: true });
+    assert.partialDeepStrictEqual(operations(), [
+      null,
+      { step: 'unpacking', hook: start, retryAt: 0 },
+    ]);
+  });
+
   describe('resolved', () => {
     const failed = (unit: string) =>
       world.store.run(
@@ -172,6 +192,13 @@ describe('changing what is there', () => {
       });
       const row = world.store.get<{ params: string }>('SELECT params FROM task WHERE id = 2');
       assert.deepEqual(JSON.parse(row?.params ?? ''), { who: 'you' });
+    });
+
+    test('a parameter of the name machine is a parameter', async () => {
+      const actions = 'greet: {params: {machine: {type: string}}}';
+      await world.deploy('pg', { actions });
+      const request = { units: ['pg/0'], action: 'greet', params: { machine: 'x' } };
+      assert.equal(runAction(world.model, request).tasks[0]?.unit, 'pg/0');
     });
 
     test('leader is resolved; units that are not there fail alone', () => {
@@ -236,6 +263,13 @@ describe('changing what is there', () => {
       assert.deepEqual(shown?.content, { Data: { password: 'first' } });
       assert.partialDeepStrictEqual(shown, { revision: 1, owner: 'test', name: 'login' });
       assert.ok(secretDocument(world.model, { secret: id })[id]);
+    });
+
+    test('content that is no base64 is refused, and nothing of it is shown', () => {
+      const content = { password: 's3cret!' };
+      assert.throws(() => addSecret(world.model, { name: 'login', content }), {
+        message: 'secret content for key "password" not valid base64',
+      });
     });
 
     test('new content makes a revision, the same content none', () => {
