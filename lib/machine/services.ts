@@ -247,6 +247,7 @@ async function define(wish: {
   if ((await readIfExists(join(place, 'run'))) !== undefined) {
     await writeAtomic(join(place, 'start'), startScript(spec), { mode: 0o755 });
     await writeAtomic(join(place, 'spec.json'), JSON.stringify(spec), { mode: 0o644 });
+    await redefineLogger(join(place, 'log'), logScript(log, spec.conceal));
     return;
   }
   // Built aside and moved: runsvdir must never see half a service. Names with a dot it skips.
@@ -260,6 +261,14 @@ async function define(wish: {
   await writeFile(join(aside, 'spec.json'), JSON.stringify(spec));
   await writeFile(join(aside, 'down'), '');
   await rename(aside, place);
+}
+
+/** What it conceals may have changed; runsv keeps the pipe while another logger takes over. */
+async function redefineLogger(place: string, script: string): Promise<void> {
+  const file = join(place, 'run');
+  if ((await readIfExists(file)) === script) return;
+  await writeAtomic(file, script, { mode: 0o755 });
+  await control(place, 't');
 }
 
 const LISTEN_MS = 5000;
@@ -349,7 +358,7 @@ async function isAtRest(place: string): Promise<boolean> {
 }
 
 /** @returns whether there was a runsv to be told */
-async function control(place: string, command: 'u' | 'o' | 'd' | 'x'): Promise<boolean> {
+async function control(place: string, command: 'u' | 'o' | 'd' | 't' | 'x'): Promise<boolean> {
   try {
     const pipe = await open(join(place, 'supervise', 'control'), FIFO);
     try {

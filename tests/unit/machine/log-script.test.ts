@@ -6,7 +6,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
-import { logScript } from '../../../lib/machine/services.ts';
+import { logScript, runitServices } from '../../../lib/machine/services.ts';
 import { serviceSpec } from '../../../src/charm/decide/services.ts';
 import { UnitWorld } from '../../support/world.ts';
 
@@ -33,6 +33,15 @@ describe('a service whose log conceals something', async () => {
       ` line 3: "host all +identity_access ${rule.replace(/ldapbindpasswd=.* /, '*** ')}"`,
       'after',
     ]);
+  });
+
+  test('conceals it also where the service was defined by an older revision', async () => {
+    const services = runitServices({ directory: join(place, 'service'), logs: place, label: 'x' });
+    const logger = () => readFile(join(place, 'service', 'db', 'log', 'run'), 'utf8');
+    await services.define('db', { command: ['/bin/true'], env: {} });
+    assert.equal(await logger(), logScript(join(place, 'db')));
+    await services.define('db', { command: ['/bin/true'], env: {}, conceal: 'secret' });
+    assert.equal(await logger(), logScript(join(place, 'db'), 'secret'));
   });
 
   test('is plain where nothing is to be concealed', () => {
