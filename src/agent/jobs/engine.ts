@@ -10,6 +10,7 @@ import { signal as sendSignal } from '../../../lib/machine/processes.ts';
 import { systemClock } from '../../../lib/std/clock.ts';
 import { messageOf, OperatorError } from '../../../lib/std/errors.ts';
 import { readIfExists, writeAtomic } from '../../../lib/std/files.ts';
+import { Turns } from '../../../lib/std/turns.ts';
 import {
   type JobView,
   known,
@@ -63,8 +64,10 @@ class Engine implements Jobs {
   #kept: Kept | undefined;
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
-  #refreshing: Promise<void> = Promise.resolve();
-  #starting: Promise<unknown> = Promise.resolve();
+  /** So that the end of a job is seen exactly once. */
+  readonly #refreshes = new Turns();
+  /** The second to start has to see the first. */
+  readonly #starts = new Turns();
   #attempted: string | undefined;
   #failures = 0;
   #checkDue = 0;
@@ -87,10 +90,7 @@ class Engine implements Jobs {
     if (!isKind(kind)) {
       throw new OperatorError({ code: 'no-such-kind', message: `cannot start a job ${kind}` });
     }
-    // One after the other: the second has to see the first.
-    const started = this.#starting.then(() => this.#startUnlessBusy(kind, params));
-    this.#starting = started.catch(() => undefined);
-    return started;
+    return this.#starts.take(() => this.#startUnlessBusy(kind, params));
   }
 
   async #startUnlessBusy(kind: JobView['kind'], params: Record<string, string>): Promise<string> {
@@ -187,11 +187,8 @@ class Engine implements Jobs {
     this.#timer = setTimeout(() => void this.#turn(), afterMs);
   }
 
-  /** One after the other, so that the end of a job is seen exactly once. */
   #refresh(): Promise<void> {
-    const next = this.#refreshing.then(() => this.#refreshOnce());
-    this.#refreshing = next.catch(() => undefined);
-    return next;
+    return this.#refreshes.take(() => this.#refreshOnce());
   }
 
   async #refreshOnce(): Promise<void> {

@@ -6,6 +6,7 @@
 import { poll } from '../../../lib/std/clock.ts';
 import { messageOf, OperatorError } from '../../../lib/std/errors.ts';
 import type { Log } from '../../../lib/std/log.ts';
+import { Turns } from '../../../lib/std/turns.ts';
 import type { PoolerAdmin } from '../../charm/workload/ports.ts';
 
 export interface PoolerControl {
@@ -33,7 +34,7 @@ export class Pause {
   readonly #log: Log;
   readonly #deadMen = new Map<Holder, NodeJS.Timeout>();
   /** Commands to the console, one after the other. */
-  #queue: Promise<unknown> = Promise.resolve();
+  readonly #turns = new Turns();
 
   constructor(console: () => PoolerAdmin, log: Log) {
     this.#console = console;
@@ -54,7 +55,7 @@ export class Pause {
     if (this.has('failover')) throw primaryLost();
     this.#arm('work', windowMs);
     try {
-      await this.#inTurn(async () => {
+      await this.#turns.take(async () => {
         await this.#untilNobodyLogsIn();
         await this.#console().pause(REST_MS);
       });
@@ -69,10 +70,12 @@ export class Pause {
     const already = this.active;
     this.#arm('failover', windowMs);
     if (already) return;
-    await this.#inTurn(() => this.#console().pause(SEIZE_MS)).catch((error: unknown) => {
-      const restless = error instanceof OperatorError && error.code === 'pooler-timeout';
-      if (!restless) this.#log.warning(`clients cannot be held: ${messageOf(error)}`);
-    });
+    await this.#turns
+      .take(() => this.#console().pause(SEIZE_MS))
+      .catch((error: unknown) => {
+        const restless = error instanceof OperatorError && error.code === 'pooler-timeout';
+        if (!restless) this.#log.warning(`clients cannot be held: ${messageOf(error)}`);
+      });
   }
 
   /** No longer holds, and leaves it to the other holder to let clients go on. */
@@ -86,7 +89,7 @@ export class Pause {
     this.leave(holder);
     if (this.active) return;
     try {
-      await this.#inTurn(async () => {
+      await this.#turns.take(async () => {
         // Somebody may have begun again while this waited for its turn.
         if (!this.active) await this.#console().resume();
       });
@@ -128,12 +131,6 @@ export class Pause {
       void this.end(holder);
     }, windowMs);
     this.#deadMen.set(holder, timer);
-  }
-
-  #inTurn(command: () => Promise<void>): Promise<void> {
-    const turn = this.#queue.then(command);
-    this.#queue = turn.catch(() => undefined);
-    return turn;
   }
 }
 

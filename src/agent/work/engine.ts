@@ -8,6 +8,7 @@ import { randomUUID } from 'node:crypto';
 import { formatDurationMs } from '../../../lib/std/duration.ts';
 import { messageOf, OperatorError } from '../../../lib/std/errors.ts';
 import type { Log } from '../../../lib/std/log.ts';
+import { Turns } from '../../../lib/std/turns.ts';
 import type { WorkView } from '../../charm/model/world.ts';
 import type { EtcdPort } from '../../charm/workload/ports.ts';
 import { decideWork } from '../decide/work.ts';
@@ -132,7 +133,8 @@ export class WorkEngine {
     if (stored === undefined) return;
     seen(viewOf(stored.record));
     const stop = new AbortController();
-    const held = new HeldRecord(kind, stop.signal, this.#options, { stored });
+    const state = { stored, turns: new Turns() };
+    const held = new HeldRecord(kind, stop.signal, this.#options, state);
     const keepAlive = this.#keepAlive(leaseId, stop);
     const ended = this.#phases(held, stop, how)
       .catch((error: unknown) => {

@@ -3,6 +3,7 @@
  * record exists a draft stands for it, so that a kind can check with the same context.
  */
 import { OperatorError } from '../../../lib/std/errors.ts';
+import type { Turns } from '../../../lib/std/turns.ts';
 import type { WorkView } from '../../charm/model/world.ts';
 import type { WorkKind } from './kind.ts';
 import { type StoredWork, viewOf, type WorkRecord, type WorkStore } from './record.ts';
@@ -22,7 +23,7 @@ interface Announced {
 
 interface State {
   stored: StoredWork;
-  queue?: Promise<unknown>;
+  readonly turns: Turns;
 }
 
 export class HeldRecord implements Run {
@@ -49,14 +50,12 @@ export class HeldRecord implements Run {
 
   update(change: (record: WorkRecord) => WorkRecord): Promise<void> {
     const { store, seen } = this.#options;
-    const next = (this.#state.queue ?? Promise.resolve()).then(async () => {
+    return this.#state.turns.take(async () => {
       const record = change(this.record());
       const revision = await insisting(() => store.write(record, this.#state.stored.revision));
       this.#state.stored = { record, revision };
       seen(viewOf(record));
     });
-    this.#state.queue = next.catch(() => undefined);
-    return next;
   }
 }
 

@@ -9,6 +9,7 @@
 import { existsSync, realpathSync } from 'node:fs';
 import { relative } from 'node:path';
 import { messageOf, OperatorError } from '../../../lib/std/errors.ts';
+import { Turns } from '../../../lib/std/turns.ts';
 import { startTimeOf } from '../runner/process-record.ts';
 import type { Layout } from '../state/layout.ts';
 import type { Store } from '../state/store.ts';
@@ -49,7 +50,8 @@ export class MachineNamespaces {
   readonly #store: Store;
   readonly #layout: Layout;
   #holders: Map<string, Keeper> | undefined;
-  #tail: Promise<unknown> = Promise.resolve();
+  /** Two units of a machine must not make two namespaces. */
+  readonly #turns = new Turns();
 
   constructor(store: Store, layout: Layout) {
     this.#store = store;
@@ -68,7 +70,7 @@ export class MachineNamespaces {
       unit,
     );
     if (row === undefined || !this.#wanted()) return [];
-    return this.#inTurn(async () => {
+    return this.#turns.take(async () => {
       const holder = this.#find(row.machine_id) ?? (await this.#make(row.machine_id));
       await this.#show(holder, this.#own(row.machine_id));
       return [NSENTER, `--mount=/proc/${holder.pid}/ns/mnt`, `--wdns=${directory}`, '--'];
@@ -77,7 +79,7 @@ export class MachineNamespaces {
 
   /** Lets go of a machine's namespace; it is gone with the last process in it. */
   end(machineId: string): Promise<void> {
-    return this.#inTurn(async () => {
+    return this.#turns.take(async () => {
       const holder = this.#find(machineId);
       this.#all().delete(machineId);
       if (holder !== undefined) await endKeeper(holder);
@@ -97,13 +99,6 @@ export class MachineNamespaces {
   #wanted(): boolean {
     const sql = `SELECT 1 FROM model_config WHERE key = 'machine-isolation' AND value = 'mounts'`;
     return this.#store.get(sql) !== undefined;
-  }
-
-  /** One at a time: two units of a machine must not make two namespaces. */
-  #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.#tail.then(work);
-    this.#tail = result.catch(() => undefined);
-    return result;
   }
 
   get #root(): string {

@@ -9,6 +9,7 @@
 import { readlinkSync, realpathSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { messageOf, OperatorError } from '../../../lib/std/errors.ts';
+import { Turns } from '../../../lib/std/turns.ts';
 import { processIds, startTimeOf } from '../runner/process-record.ts';
 import type { Layout } from '../state/layout.ts';
 import type { Store } from '../state/store.ts';
@@ -59,7 +60,8 @@ export class MachineNetworks {
   #keepers: Map<string, Keeper> | undefined;
   /** What each member was last brought to, so that nothing is told twice. */
   readonly #brought = new Map<string, string>();
-  #tail: Promise<unknown> = Promise.resolve();
+  /** Two units of a machine must not make two namespaces. */
+  readonly #turns = new Turns();
   #next: Promise<void> | undefined;
 
   constructor(store: Store, layout: Layout) {
@@ -69,7 +71,7 @@ export class MachineNetworks {
 
   /** Before the first netns machine: chooses the range, and shows that the host can do it. */
   prepare(): Promise<void> {
-    return this.#inTurn(async () => {
+    return this.#turns.take(async () => {
       if (process.getuid?.() !== 0) throw notPossible('the controller does not run as root');
       const routes = readProc('/proc/self/net/route') ?? '';
       const kept = this.#store.meta(NETWORK_KEY);
@@ -96,13 +98,13 @@ export class MachineNetworks {
       unit,
     );
     if (row === undefined) return [];
-    const keeper = await this.#inTurn(() => this.#bring(row));
+    const keeper = await this.#turns.take(() => this.#bring(row));
     return [NSENTER, `--net=/proc/${keeper.pid}/ns/net`, '--'];
   }
 
   /** Brings all machines to what the store says. Calls that wait for their turn are one. */
   refresh(): Promise<void> {
-    this.#next ??= this.#inTurn(async () => {
+    this.#next ??= this.#turns.take(async () => {
       this.#next = undefined;
       const machines = this.#machines();
       const wanted = new Set(machines.map(({ id }) => id));
@@ -118,7 +120,7 @@ export class MachineNetworks {
 
   /** Takes a machine's cable away: nobody hears from it again, not even that it ended. */
   unplug(machineId: string): Promise<void> {
-    return this.#inTurn(async () => {
+    return this.#turns.take(async () => {
       const bridge = this.#find(BRIDGE_KEEPER);
       if (bridge === undefined || !devicesOf(bridge.pid).includes(portOf(machineId))) return;
       await tell(bridge.pid, `link del ${portOf(machineId)}\n`);
@@ -127,14 +129,7 @@ export class MachineNetworks {
 
   /** Ends every process of a machine's namespace, and with them the namespace. */
   end(machineId: string): Promise<void> {
-    return this.#inTurn(() => this.#end(machineId));
-  }
-
-  /** One at a time: two units of a machine must not make two namespaces. */
-  #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.#tail.then(work);
-    this.#tail = result.catch(() => undefined);
-    return result;
+    return this.#turns.take(() => this.#end(machineId));
   }
 
   #machines(): MachineRow[] {
