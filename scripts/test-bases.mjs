@@ -1,7 +1,7 @@
 /**
  * `npm run test:bases [-- <suite>]`: the main path on other systems. Makes a root of Debian 13 (or
  * another suite) by debootstrap, copies the clone into it, and runs there, as a newcomer would,
- * package set-up and the process tests of deploy, switchover, backup, restore and metrics.
+ * package set-up and the process tests of deploy, switchover, scaling, backup, restore and metrics.
  *
  * Needs root. Everything runs in namespaces of its own: no process, port or mount outlives it. The
  * bare root is kept in /var/cache/pgcharm-bases for the next run.
@@ -24,15 +24,20 @@ import { projectRoot, runToEnd, underPinnedNode } from './lib/node.mjs';
 import { elapsed, Refusal, runScript, say } from './lib/terminal.mjs';
 
 const cache = '/var/cache/pgcharm-bases';
+/** Where the clone lies in the root. */
+const there = '/clone';
 /**
  * Files of tests/process whose path holds one of these; three units in clients and backup.
- * Observability, because exporters of other versions know other metrics.
+ * Scaling, because etcd and Patroni of other versions move voters and members otherwise;
+ * observability and monitoring, because exporters and Prometheus of other versions know others.
  */
 const mainPath = [
   'process/deploy.test',
   'process/clients.test',
   'process/backup.test',
+  'process/scaling.test',
   'process/observability.test',
+  'process/monitoring.test',
 ];
 
 await runScript(async (args) => {
@@ -77,14 +82,15 @@ async function testOn(suite) {
     say(`copying the clone into a root of ${suite}`);
     chmodSync(root, 0o755);
     execFileSync('cp', ['-a', `${base}/.`, root]);
-    copyClone(join(root, 'clone'));
+    copyClone(join(root, there));
     say('installing packages there', 'as npm start does');
-    const install = "import('/clone/scripts/lib/packages.mjs').then((m) => m.ensurePackages())";
-    const node = join('/clone', 'node_modules', `node-linux-${process.arch}`, 'bin', 'node');
+    const packages = `${there}/scripts/lib/packages.mjs`;
+    const install = `import('${packages}').then((m) => m.ensurePackages())`;
+    const node = join(there, 'node_modules', `node-linux-${process.arch}`, 'bin', 'node');
     const installed = await inside(root, `${node} -e "${install}"`, []);
     if (installed !== 0) return installed;
     // Without a network, so that neither ports nor downloads of the host play a part.
-    const tests = `ip link set lo up && ${node} /clone/scripts/test.mjs ${mainPath.join(' ')}`;
+    const tests = `ip link set lo up && ${node} ${there}/scripts/test.mjs ${mainPath.join(' ')}`;
     const code = await inside(root, tests, ['--net']);
     say(`${suite}: ${code === 0 ? 'passed' : 'FAILED'}`, elapsed(started));
     return code;
