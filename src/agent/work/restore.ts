@@ -27,6 +27,8 @@ const ASK_MS = 10_000;
 const MEASURE_MS = 120_000;
 const STOP_MS = 200_000;
 const LOOK_EVERY_MS = 500;
+/** A quarter of a minute; the operator waits for the refusal. */
+const COMEBACK_LOOKS = 30;
 /** The agent of the restoring unit may be restarting; its job goes on meanwhile. */
 const PATIENCE_MS = 30_000;
 const ARCHIVE_MS = 60_000;
@@ -72,7 +74,7 @@ async function choose(context: WorkContext, jobs: Jobs): Promise<Choice> {
   const own = context.desired.unit.member;
   const member = context.desired.members.find((each) => each.member === (primary ?? own));
   if (member === undefined) throw refuse('cannot restore: the primary is no unit of this charm');
-  refuseSilentMembers(context, cluster.members);
+  await refuseSilentMembers(context);
   const id = await jobs.start('list', { 'system-identifier': systemIdentifier });
   const { outcome, message, result } = await jobs.follow(id, () => undefined, context.signal);
   if (outcome !== 'done') throw refuse(message);
@@ -86,18 +88,25 @@ async function choose(context: WorkContext, jobs: Jobs): Promise<Choice> {
   return { target: selection, member, systemIdentifier };
 }
 
-/** A member that runs but whose agent does not answer could not be stopped. */
-function refuseSilentMembers(
-  context: WorkContext,
-  running: readonly { name: string; state: string }[],
-): void {
-  const { peers } = context.world();
-  for (const member of context.desired.members) {
-    const own = member.unit === context.desired.unit.name;
-    if (own || peers[member.unit]?.known === true) continue;
-    if (running.some(({ name, state }) => name === member.member && state !== 'stopped')) {
-      throw refuse(`cannot restore: ${member.unit} is a running member and does not answer`);
+/**
+ * A member that runs but whose agent does not answer could not be stopped. One that was late once,
+ * or is being restarted, is looked at again.
+ */
+async function refuseSilentMembers(context: WorkContext): Promise<void> {
+  const { unit, members } = context.desired;
+  for (let look = 1; ; look += 1) {
+    const world = await context.observe();
+    const runs = (name: string) =>
+      clusterOf(world).members.some((each) => each.name === name && each.state !== 'stopped');
+    const silent = members.find(
+      (each) =>
+        each.unit !== unit.name && world.peers[each.unit]?.known !== true && runs(each.member),
+    );
+    if (silent === undefined) return;
+    if (look > COMEBACK_LOOKS) {
+      throw refuse(`cannot restore: ${silent.unit} is a running member and does not answer`);
     }
+    await context.sleep(LOOK_EVERY_MS);
   }
 }
 
