@@ -71,14 +71,14 @@ export class LoneServer {
         () => true,
         () => undefined,
       );
-    if ((await poll(answers, { timeoutMs: 20_000 })) === undefined) {
+    if ((await poll(answers, { timeoutMs: 120_000 })) === undefined) {
       throw new Error('PostgreSQL did not start');
     }
   }
 
   async stop(): Promise<void> {
     const child = this.#child;
-    if (child === undefined || child.exitCode !== null) return;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
     const ended = once(child, 'exit');
     child.kill('SIGINT');
     await ended;

@@ -13,14 +13,17 @@ import {
 } from '../../scripts/lib/processes.mjs';
 import { bootMarker } from '../../src/controller/machines/boot.ts';
 
+/** What is killed still has to be given the processor to end. */
+const GONE_MS = 60_000;
+
 /** Kills everything at once, as a loss of power would; a later start finds what is on disk. */
 export async function powerCut(directory: string): Promise<void> {
-  refuseLeftovers(await killAll(directory));
+  refuseLeftovers(await killAll(directory, GONE_MS));
 }
 
-/** @throws when a process survives SIGKILL for 20 s */
+/** @throws when a process survives SIGKILL for a minute */
 export async function removeInstallation(directory: string): Promise<void> {
-  refuseLeftovers(await killAll(directory));
+  refuseLeftovers(await killAll(directory, GONE_MS));
   const marker = bootMarker(directory, process.env);
   if (marker !== undefined) await rm(marker, { force: true });
   await rm(directory, { recursive: true, force: true, maxRetries: 5 });
@@ -44,7 +47,7 @@ export function rootsOf(found: readonly Found[]): Found[] {
 }
 
 /** Kills processes that still are who they were, and waits for their end. */
-export async function killAndWait(found: readonly Found[], timeoutMs = 10_000): Promise<void> {
+export async function killAndWait(found: readonly Found[], timeoutMs = GONE_MS): Promise<void> {
   signalAll(found, 'SIGKILL');
   if (await waitUntil(() => !found.some(lives), timeoutMs)) return;
   refuseLeftovers(found.filter(lives));

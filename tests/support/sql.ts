@@ -44,7 +44,7 @@ export async function connect(access: Access, endpoint = access.endpoints[0]): P
     database: access.database,
     user: access.username,
     password: access.password,
-    connectionTimeoutMillis: 10_000,
+    connectionTimeoutMillis: 60_000,
   });
   // A server that dies under an idle client is reported here; the next query fails anyway.
   client.on('error', () => {});
