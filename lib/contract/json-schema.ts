@@ -69,9 +69,15 @@ function* numberProblems(schema: JsonSchema, value: number): Generator<string> {
       yield `must be less than ${maximum}`;
     } else if (value > maximum) yield `must be less than or equal to ${maximum}`;
   }
-  if (typeof multipleOf === 'number' && !Number.isInteger(value / multipleOf)) {
+  if (typeof multipleOf === 'number' && !isMultiple(value, multipleOf)) {
     yield `must be a multiple of ${multipleOf}`;
   }
+}
+
+/** In decimal: binary fractions make 0.3 no multiple of 0.1. */
+function isMultiple(value: number, of: number): boolean {
+  const quotient = value / of;
+  return Math.abs(quotient - Math.round(quotient)) <= 1e-9 * Math.max(1, Math.abs(quotient));
 }
 
 function* stringProblems(schema: JsonSchema, value: string): Generator<string> {
@@ -83,8 +89,19 @@ function* stringProblems(schema: JsonSchema, value: string): Generator<string> {
   if (typeof maxLength === 'number' && length > maxLength) {
     yield `length must be less than or equal to ${maxLength}`;
   }
-  if (typeof pattern === 'string' && !new RegExp(pattern, 'u').test(value)) {
-    yield `does not match pattern "${pattern}"`;
+  if (typeof pattern !== 'string') return;
+  const expression = expressionOf(pattern);
+  if (expression === undefined) yield `cannot be checked: "${pattern}" is no pattern`;
+  else if (!expression.test(value)) yield `does not match pattern "${pattern}"`;
+}
+
+/** Go's flags at the start, `(?i)`, are ours behind the end; undefined when it cannot be read. */
+function expressionOf(pattern: string): RegExp | undefined {
+  const [, flags = '', rest = pattern] = /^\(\?([ims]+)\)(.*)$/s.exec(pattern) ?? [];
+  try {
+    return new RegExp(rest, `u${flags}`);
+  } catch {
+    return undefined;
   }
 }
 

@@ -244,6 +244,25 @@ empty:
     });
   }
 
+  test('patterns and multiples are as Go and decimal arithmetic have them', () => {
+    const [tune] = Object.values(
+      parseActions(`
+tune:
+  params:
+    word: {type: string, pattern: "(?i)^on$"}
+    odd: {type: string, pattern: "[[:alpha:]](?<!x)["}
+    share: {type: number, multipleOf: 0.1}
+`),
+    );
+    assert.ok(tune !== undefined);
+    assert.deepEqual(actionParams(tune, { word: 'ON', share: 0.3 }), { word: 'ON', share: 0.3 });
+    assert.throws(() => actionParams(tune, { word: 'off' }), /does not match pattern/);
+    assert.throws(() => actionParams(tune, { share: 0.35 }), /must be a multiple of 0\.1/);
+    assert.throws(() => actionParams(tune, { odd: 'x' }), {
+      message: /^validation failed: \(root\)\.odd : cannot be checked: .* is no pattern/,
+    });
+  });
+
   const refused: [string, RegExp][] = [
     ['Bad: {}', /bad action name Bad/],
     ['juju-x: {}', /cannot use action name juju-x/],
