@@ -33,7 +33,7 @@ describe('the project’s commands', async () => {
       .map(({ pid, started }) => `${pid}/${started}`)
       .sort();
 
-  /** Without what comes and goes: server processes have the server's name until they have theirs. */
+  /** Without what comes and goes: server processes have the server's name before their own. */
   const lasting = async () => {
     const looks = [running()];
     for (let look = 0; look < 5; look += 1) {
