@@ -4,7 +4,15 @@
  * touched.
  */
 import { digestOf } from '../../../lib/std/digest.ts';
-import { etcdFacts, hasMajority, IDENTITY, systemIdentifier } from '../model/etcd-facts.ts';
+import { etcdOnDisk } from '../model/etcd-config.ts';
+import {
+  clientUrl,
+  type EtcdFacts,
+  etcdFacts,
+  hasMajority,
+  IDENTITY,
+  systemIdentifier,
+} from '../model/etcd-facts.ts';
 import { patroniConfig } from '../model/patroni-config.ts';
 import { probe, type ServiceFacts, type Snapshot } from '../model/snapshot.ts';
 import {
@@ -113,7 +121,7 @@ export function wantedConfig(world: Snapshot): string | undefined {
   if (options === undefined || facts === undefined || !hasCertificate(world)) return undefined;
   return patroniConfig(world, {
     options,
-    etcdEndpoints: facts.endpoints,
+    etcdEndpoints: etcdHosts(world, facts),
     clientHba: [
       ...operatorEntries(world),
       ...directoryAccess(world),
@@ -124,6 +132,18 @@ export function wantedConfig(world: Snapshot): string | undefined {
     archiveCommand: archiver(world),
     preload: preloadLibraries(world, options),
   });
+}
+
+/**
+ * The voters, and this unit's own address, where one may come to be: a Patroni that finds none of
+ * the voters that it has heard of begins again with this list (dcs/etcd.py, _load_machines_cache).
+ * Not where the rest of an etcd lies that another has replaced: that one must not be found.
+ */
+function etcdHosts(world: Snapshot, { epoch, endpoints }: EtcdFacts): readonly string[] {
+  const own = world.unit.address;
+  const disk = etcdOnDisk(world);
+  const isPast = disk === undefined ? world.data.etcdMember : disk.epoch !== epoch;
+  return own === undefined || isPast ? endpoints : [...new Set([...endpoints, clientUrl(own)])];
 }
 
 /**

@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { etcdEndpoints } from '../../../src/charm/decide/etcd.ts';
-import { patroni } from '../../../src/charm/decide/patroni.ts';
+import { patroni, wantedConfig } from '../../../src/charm/decide/patroni.ts';
 import { status } from '../../../src/charm/decide/status.ts';
 import { voters } from '../../../src/charm/decide/voters.ts';
 import { clientUrl, peerUrl } from '../../../src/charm/model/etcd-facts.ts';
@@ -153,6 +153,33 @@ describe('the rest of a clone', () => {
     world.services['patroni'] = { ...service, running: false, wantedUp: true };
     world.services['agent'] = { ...agent, running: false };
     assert.deepEqual(kinds(patroni(world.snapshot())), ['set-data-aside']);
+  });
+});
+
+describe('where Patroni looks for etcd', () => {
+  const OWN = '10.0.0.10:2379';
+  const OTHER = '10.0.0.11:2379';
+
+  async function hosts(token?: string): Promise<string[]> {
+    const world = joining();
+    world.elsewhere = { initialized: IDENTIFIER, members: [] };
+    world.committed.app['system-identifier'] = IDENTIFIER;
+    world.committed.app['etcd-endpoints'] = `https://${OTHER}`;
+    await world.settle();
+    const snapshot = world.snapshot();
+    const { etcdConfig } = snapshot.layout;
+    const files = { ...snapshot.files, [etcdConfig]: `"initial-cluster-token": "${token}"` };
+    const text = wantedConfig(token === undefined ? snapshot : { ...snapshot, files });
+    return JSON.parse(text ?? '').etcd3.hosts;
+  }
+
+  test('also on its own unit, where a voter may come to be', async () => {
+    assert.deepEqual(await hosts(), [OTHER, OWN]);
+    assert.deepEqual(await hosts('model postgresql 1 7'), [OTHER, OWN]);
+  });
+
+  test('not where the rest of an etcd lies that another has replaced', async () => {
+    assert.deepEqual(await hosts('model postgresql 0 7'), [OTHER]);
   });
 });
 
