@@ -29,6 +29,7 @@ import { backupListener, metricsListener } from './server/metrics.ts';
 import { peerRoutes } from './server/peer-api.ts';
 import { RepositoryInfo } from './server/repository-info.ts';
 import { Settings } from './settings.ts';
+import { keepSlots } from './slots.ts';
 import { keepSyncRecord } from './sync-record.ts';
 import { TraceSender } from './traces.ts';
 import { Moments } from './wake/moments.ts';
@@ -66,6 +67,7 @@ export class Agent {
   readonly #syncRecord: Loop;
   readonly #fence: Loop;
   readonly #etcdLeadership: Loop;
+  readonly #slots: Loop;
   readonly #following: Loop;
   readonly #directory: DirectoryKeeper;
   readonly #waker: Waker;
@@ -93,6 +95,7 @@ export class Agent {
     this.#syncRecord = keepSyncRecord(facts, clients, log);
     this.#fence = keepFence(facts, clients, log);
     this.#etcdLeadership = keepEtcdLeadershipAway(facts, clients, log);
+    this.#slots = keepSlots(facts, clients, log);
     this.#following = keepFollowing({
       facts,
       clients,
@@ -147,8 +150,8 @@ export class Agent {
     // Its command may take long, and is of no use any more.
     void this.#fence.stop();
     await this.#engine.stop();
-    const loops = [this.#syncRecord, this.#following, this.#etcdLeadership, this.#directory.loop];
-    await Promise.all(loops.map((loop) => loop.stop()));
+    const kept = [this.#syncRecord, this.#following, this.#etcdLeadership, this.#slots];
+    await Promise.all([...kept, this.#directory.loop].map((loop) => loop.stop()));
     await Promise.all([this.#watches.stop(), this.#pooler.stop()]);
     this.#clients.close();
   }
@@ -191,6 +194,7 @@ export class Agent {
     this.#syncRecord.start();
     this.#fence.start();
     this.#etcdLeadership.start();
+    this.#slots.start();
     this.#following.start();
     this.#directory.configure(desired);
     this.#engine.loop.start();
@@ -220,6 +224,7 @@ export class Agent {
     if (hasPrimary) this.#lastCluster = patroni.value;
     if (['patroni', 'primary', 'pulse'].includes(subject)) this.#pooler.loop.nudge();
     if (subject === 'pulse') this.#fence.nudge();
+    if (subject === 'patroni') this.#slots.nudge();
     if (subject === 'etcd' || subject === 'patroni') this.#etcdLeadership.nudge();
     if (this.#settled) this.#waker.consider();
   }

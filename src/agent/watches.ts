@@ -51,7 +51,10 @@ export function createWatches(facts: Facts, clients: Clients, log: Log, around: 
     if (subject === 'patroni' && primaryMoved(facts)) primary.loop.nudge();
     // What the one connection has learnt the other one should look at, too.
     if (subject === 'pooler') pulse.loop.nudge();
-    if (subject === 'pulse') primary.loop.nudge();
+    if (subject === 'pulse') {
+      primary.loop.nudge();
+      cluster.loop.nudge();
+    }
   });
   return {
     start() {

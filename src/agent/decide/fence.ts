@@ -98,7 +98,7 @@ function isStrict(config: string | undefined): boolean {
   }
 }
 
-const FIRST_PAUSE_MS = 200;
+const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 5000;
 
 /** Between two attempts: the machine may be about to go off, or the command may be slow. */

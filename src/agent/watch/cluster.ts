@@ -67,7 +67,8 @@ export function watchCluster(facts: Facts, clients: Clients, log: Log): ClusterW
     name: 'watch of the cluster',
     log,
     everyMs() {
-      if (leaderless(facts) || Date.now() - changedAt < QUICK_FOR_MS) return QUICK_MS;
+      const lost = leaderless(facts) || facts.now.pulse?.state === 'lost';
+      if (lost || Date.now() - changedAt < QUICK_FOR_MS) return QUICK_MS;
       return facts.now.patroni.known ? CALM_MS : SEARCH_MS;
     },
     async run() {

@@ -8,6 +8,10 @@ import { workKey } from '../work/record.ts';
 import { dcsPrefix } from './cluster.ts';
 
 const RETRY_MS = 1000;
+/** After a watch that had stood: its voter is gone, perhaps with the primary; others are there. */
+const AGAIN_MS = 50;
+/** For one of the voters to answer. */
+const FIND_MS = 5000;
 
 export interface KeyListeners {
   /** Leader, synchronous members, or a demand for a switchover. */
@@ -45,26 +49,33 @@ export class KeyWatch {
 
   async #run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
+      const stood = { yet: false };
       try {
-        await this.#watch(signal);
+        await this.#watch(signal, () => {
+          stood.yet = true;
+        });
       } catch (error) {
         if (!signal.aborted) this.#log.debug('watch of etcd ended', { error: String(error) });
       }
       if (signal.aborted) return;
-      await pause(RETRY_MS, signal);
+      await pause(stood.yet ? AGAIN_MS : RETRY_MS, signal);
     }
   }
 
-  #watch(signal: AbortSignal): Promise<void> {
+  async #watch(signal: AbortSignal, stands: () => void): Promise<void> {
     const { desired } = this.#clients;
     const dcs = dcsPrefix(desired);
     const topology = ['leader', 'sync', 'failover'].map((name) => `${dcs}${name}`);
     const work = workKey(desired.unit.app);
     const keys = [...topology, `${dcs}config`, `${dcs}initialize`, work];
-    return this.#clients.etcd().watch(
+    const etcd = this.#clients.etcd();
+    // A watch goes to the voter that answered last, and does not look for another.
+    await Promise.race([etcd.get(`${dcs}leader`), pause(FIND_MS, signal)]);
+    await etcd.watch(
       {
         keys,
         onReady: () => {
+          stands();
           // What changed before the watch stood has to be read once.
           this.#listeners.config();
           this.#listeners.work();

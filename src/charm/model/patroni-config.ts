@@ -28,7 +28,7 @@ export const PORTS = {
 
 export interface PatroniInput {
   options: Options;
-  /** Client URLs of etcd's voters. */
+  /** Client URLs of etcd's voters, and where one may come to be. */
   etcdEndpoints: readonly string[];
   /** The clients' lines of pg_hba.conf. */
   clientHba: readonly string[];
@@ -83,8 +83,9 @@ const FIXED_PARAMETERS: Readonly<Record<string, string | number>> = {
   wal_level: 'logical',
   wal_log_hints: 'on',
   hot_standby: 'on',
-  // A standby whose login was refused for a moment, as while passwords change, comes back soon.
-  wal_retrieve_retry_interval: '1s',
+  // A standby that was refused for a moment, as while passwords or the primary change, comes back
+  // soon: commits may wait for it.
+  wal_retrieve_retry_interval: '500ms',
   archive_mode: 'on',
   log_timezone: 'UTC',
   lc_messages: 'C.UTF-8',

@@ -4,6 +4,7 @@ import { describe, test } from 'node:test';
 import { logTo } from '../../../lib/std/log.ts';
 import { withReplication } from '../../../src/agent/decide/cluster.ts';
 import { betterLeader } from '../../../src/agent/decide/etcd-leader.ts';
+import { slotsOfReplicas } from '../../../src/agent/decide/slots.ts';
 import { Loop } from '../../../src/agent/loop.ts';
 import { parseDesired } from '../../../src/agent/settings.ts';
 import { membersNow } from '../../../src/agent/watch/etcd.ts';
@@ -143,4 +144,21 @@ test('a member that was removed does not tell who the members are', async () => 
     peers.map(({ id }) => id),
     ['b'],
   );
+});
+
+describe('slots of the replicas', () => {
+  const [leader, replica] = [aMember('pg-a-0', { role: 'primary' }), aMember('pg-a-1')];
+  const of = (...members: (typeof leader)[]) => known(clusterOf(members));
+
+  test('are made by the member that leads, for all others, under the names of Patroni', () => {
+    const third = aMember('pg-a-2', { role: 'sync-standby' });
+    assert.deepEqual(slotsOfReplicas(of(leader, replica, third), 'pg-a-0'), ['pg_a_1', 'pg_a_2']);
+    assert.deepEqual(slotsOfReplicas(of(leader), 'pg-a-0'), []);
+  });
+
+  test('are nobody else’s business, nor of a cluster that nobody leads', () => {
+    assert.equal(slotsOfReplicas(of(leader, replica), 'pg-a-1'), undefined);
+    assert.equal(slotsOfReplicas(of(replica), 'pg-a-1'), undefined);
+    assert.equal(slotsOfReplicas(unknown('etcd is away'), 'pg-a-0'), undefined);
+  });
 });
