@@ -5,16 +5,7 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
-import {
-  appendFile,
-  chmod,
-  chown,
-  copyFile,
-  mkdir,
-  mkdtemp,
-  rm,
-  writeFile,
-} from 'node:fs/promises';
+import { appendFile, chmod, chown, copyFile, mkdir, mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -24,6 +15,7 @@ import { archiveCommand, pgbackrestConfig } from '../../src/charm/model/pgbackre
 import { connectSql } from '../../src/charm/workload/sql.ts';
 import { serverUser } from './database-cluster.ts';
 import { startStore, type TestStore } from './object-store.ts';
+import { removeInstallation } from './processes.ts';
 
 const run = promisify(execFile);
 const MAJOR = Math.max(...readdirSync('/usr/lib/postgresql').map(Number));
@@ -126,7 +118,8 @@ export class LoneServer {
   async close(): Promise<void> {
     await this.stop();
     await this.store.stop();
-    await rm(this.dir, { recursive: true, force: true });
+    // What archives for it may outlive it for a moment.
+    await removeInstallation(this.dir);
   }
 }
 
