@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import type { ExtraRole } from '../../lib/relations/postgresql-client-request.ts';
+import { poll } from '../../lib/std/clock.ts';
 import {
   dropClientRole,
   ensureClientDatabase,
@@ -218,6 +219,10 @@ describe('a role', () => {
     const second = server.login('relation-6', PASSWORD, 'shop');
     await assert.rejects(second, /too many connections for role/);
     await sql.close();
+    // The server counts a session until its process has heard the goodbye.
+    const sessions = `SELECT FROM pg_stat_activity WHERE usename = 'relation-6'`;
+    const none = async () => (await ask(admin('postgres'), sessions)).length === 0 || undefined;
+    assert.ok(await poll(none, { timeoutMs: 60_000 }));
     assert.equal(await may('relation-6', 'bank', 'SELECT 1'), false);
   });
 

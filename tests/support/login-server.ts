@@ -17,12 +17,15 @@ import { serverUser } from './database-cluster.ts';
 const version = readdirSync('/usr/lib/postgresql').at(-1) ?? '';
 const bin = (program: string) => `/usr/lib/postgresql/${version}/bin/${program}`;
 
+/** Longer than anything takes on a machine that is busy with something else. */
+const PATIENCE = { connectTimeoutMs: 60_000, statementTimeoutMs: 60_000 };
+
 export class LoginServer {
   readonly dir: string;
   readonly address = `127.${randomInt(1, 250)}.${randomInt(1, 250)}.7`;
   /** Connects as a superuser over the socket, whose directory is closed to others. */
   readonly admin = (database: string) =>
-    connectSql({ host: this.dir, port: 5432, user: serverUser.name, database });
+    connectSql({ host: this.dir, port: 5432, user: serverUser.name, database, ...PATIENCE });
 
   /** @param hba lines for connections over TCP */
   constructor(hba: readonly string[]) {
@@ -39,12 +42,25 @@ export class LoginServer {
       'log_statement=all',
     ];
     const options = settings.map((setting) => `-c ${setting}`).join(' ');
-    this.#run('pg_ctl', '-D', data, '-w', '-l', join(this.dir, 'log'), '-o', options, 'start');
+    this.#run(
+      'pg_ctl',
+      '-D',
+      data,
+      '-w',
+      '-t',
+      '180',
+      '-l',
+      join(this.dir, 'log'),
+      '-o',
+      options,
+      'start',
+    );
   }
 
   login(user: string, password: string, database: string): Promise<SqlPort> {
     const secret = new Secret(password);
-    return connectSql({ host: this.address, port: 5432, user, password: secret, database });
+    const target = { host: this.address, port: 5432, user, password: secret, database };
+    return connectSql({ ...target, ...PATIENCE });
   }
 
   log(): string {
