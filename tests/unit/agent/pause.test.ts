@@ -78,11 +78,11 @@ describe('a pause', () => {
     await pause.begin(20);
     await pause.seize(30);
     const over = await poll(async () => !pause.active || undefined, {
-      timeoutMs: 5000,
+      timeoutMs: 30_000,
       everyMs: 5,
     });
     assert.ok(over);
-    await poll(async () => !pooler.paused || undefined, { timeoutMs: 5000, everyMs: 5 });
+    await poll(async () => !pooler.paused || undefined, { timeoutMs: 30_000, everyMs: 5 });
     assert.equal(pooler.paused, false);
   });
 

@@ -67,7 +67,7 @@ describe('what is worth a wake', () => {
 describe('waker', () => {
   const silent = logTo(() => undefined);
   const settle = (until: () => boolean) =>
-    poll(async () => (until() ? true : undefined), { timeoutMs: 10_000, everyMs: 20 });
+    poll(async () => (until() ? true : undefined), { timeoutMs: 30_000, everyMs: 20 });
 
   test('wakes once for changes that come together, and not again for the same', async () => {
     let digest = 'a';

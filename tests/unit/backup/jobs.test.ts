@@ -61,7 +61,7 @@ describe('jobs of a unit', () => {
         const ids = jobs.list().map(({ id }) => id);
         return ids.length > 0 && !ids.includes(looks[0] ?? '') ? ids : undefined;
       },
-      { timeoutMs: 20_000 },
+      { timeoutMs: 40_000 },
     );
     assert.deepEqual(kept?.slice(0, 2), backups);
     assert.equal(kept?.at(-1), looks.at(-1));

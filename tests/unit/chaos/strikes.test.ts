@@ -46,7 +46,7 @@ function fieldOf(pid: number, at: number): string {
 /** A signal takes effect when the process is scheduled next. */
 async function reaches(pid: number, state: string): Promise<void> {
   const probe = async () => (fieldOf(pid, 0) === state ? true : undefined);
-  assert.ok(await poll(probe, { timeoutMs: 10_000, everyMs: 10 }), `${pid} is not ${state}`);
+  assert.ok(await poll(probe, { timeoutMs: 30_000, everyMs: 10 }), `${pid} is not ${state}`);
 }
 
 function sceneOf(processes: (target: string) => Process[], switched: string[] = []) {
