@@ -159,10 +159,11 @@ function followEtcd(world: Snapshot, service: ServiceFacts): Decision[] {
     ? cluster.value.members.find((member) => member.name === world.unit.member)
     : undefined;
   // Noted, because it is seen by the age of a file that is soon written anew for another reason;
-  // and of what is no member any more it does not hear again. Whoever etcd has forgotten may have
-  // been cut off before it could hear of anybody.
-  const news = self === undefined ? [] : learnt;
-  const heard = [...noted.filter((url) => endpoints.includes(url)), ...news];
+  // and of what is no member, not yet or not any more, it does not hear. Whoever etcd has forgotten
+  // may have been cut off before it could hear of anybody.
+  const isVoter = (url: string) => endpoints.includes(url);
+  const news = self === undefined ? [] : learnt.filter(isVoter);
+  const heard = [...noted.filter(isVoter), ...news];
   if (heard.length !== noted.length || news.length > 0) {
     const why = 'Patroni asks etcd for its members from time to time';
     return [step('note-etcd-hosts', { hosts: heard }, why)];

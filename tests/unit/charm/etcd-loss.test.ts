@@ -240,6 +240,13 @@ describe('a Patroni that was started with other voters', () => {
     assert.ok(!kinds(patroni(unheard)).includes('note-etcd-hosts'));
   });
 
+  test('has not heard of its own unit while that holds no voter', async () => {
+    const world = await running({}, [clientUrl('10.0.0.11'), OTHER]);
+    const service = { ...world.services['patroni'], learnt: [clientUrl('10.0.0.10')] };
+    const alone = { ...world, services: { ...world.services, patroni: service as ServiceFacts } };
+    assert.ok(!kinds(patroni(alone)).includes('note-etcd-hosts'));
+  });
+
   test('starts anew when it is cut off, whatever is noted of it', async () => {
     const all = [clientUrl('10.0.0.11'), OTHER];
     const noting = async (self: Partial<ClusterMember> | undefined, startedWith: string[]) => {
