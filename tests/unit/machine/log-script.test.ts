@@ -8,13 +8,16 @@ import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { logScript, runitServices } from '../../../lib/machine/services.ts';
 import { serviceSpec } from '../../../src/charm/decide/services.ts';
+import { missing } from '../../support/programs.ts';
 import { UnitWorld } from '../../support/world.ts';
+
+const skip = missing('svlogd');
 
 describe('a service whose log conceals something', async () => {
   const place = await mkdtemp(join(tmpdir(), 'log-'));
   after(() => rm(place, { recursive: true, force: true }));
 
-  test('writes every line, and stars for what nobody shall read', async () => {
+  test('writes every line, and stars for what nobody shall read', { skip }, async () => {
     const conceal = serviceSpec('patroni', new UnitWorld().snapshot())?.conceal;
     const log = join(place, 'log');
     await mkdir(log);
