@@ -40,7 +40,7 @@ describe('a charm in other languages', async () => {
   });
 
   const act = async (unit: string, action: string, ...params: string[]): Promise<Task> => {
-    const words = ['run', unit, action, ...params, '--format', 'json'];
+    const words = ['run', unit, action, ...params, '--wait', '100s', '--format', 'json'];
     const { stdout, stderr } = await model.pgcharm(words, { mayFail: true });
     const task = (JSON.parse(stdout) as Record<string, Task>)[unit];
     assert.ok(task, stderr);
@@ -121,7 +121,7 @@ describe('a charm in other languages', async () => {
   test('what a failed hook wrote is not there; resolved runs it again', async () => {
     const before = await journal('lender/0');
     await model.pgcharm('config lender stumble=config-changed title=Lost');
-    await model.pgcharm('wait lender/0 --for error --timeout 60s');
+    await model.pgcharm('wait lender/0 --for error --timeout 100s');
     const { stdout } = await model.pgcharm('status lender');
     assert.match(stdout, /hook failed: "config-changed"/);
     assert.equal(await message('borrower'), 'Ahab');
@@ -136,7 +136,7 @@ describe('a charm in other languages', async () => {
 
   test('resolved --no-retry lets a failing hook be', async () => {
     await model.pgcharm('config borrower stumble=config-changed');
-    await model.pgcharm('wait borrower/0 --for error --timeout 60s');
+    await model.pgcharm('wait borrower/0 --for error --timeout 100s');
     await model.pgcharm('resolved --no-retry borrower/0');
     await model.active(['borrower']);
   });
@@ -184,7 +184,7 @@ describe('a charm in other languages', async () => {
 
   test('it goes, with its storage and its directories', async () => {
     await model.pgcharm('remove-application lender borrower --no-prompt --destroy-storage');
-    await model.pgcharm('wait lender borrower --for removed --timeout 60s');
+    await model.pgcharm('wait lender borrower --for removed --timeout 100s');
     const { applications, machines } = await model.status();
     assert.deepEqual([applications, machines], [{}, {}]);
     await model.until('its storage is gone', async () =>
