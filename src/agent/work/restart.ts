@@ -12,7 +12,7 @@ import type { ClusterMember, ClusterView } from '../../charm/model/world.ts';
 import { noPrimary } from './context.ts';
 import { hold, poolerTasks, release } from './hold.ts';
 import type { WorkContext, WorkKind } from './kind.ts';
-import { checkpoint, choose, clusterOf, switchTo, untilWritable } from './switchover.ts';
+import { checkpoint, choose, seeCluster, switchTo, untilWritable } from './switchover.ts';
 
 const LIMIT_MS = 30 * 60_000;
 const RESTART_MS = 300_000;
@@ -35,7 +35,7 @@ export const restartKind: WorkKind = {
   kind: 'restart',
   limitMs: LIMIT_MS,
   async check(context) {
-    const cluster = clusterOf(await context.observe());
+    const cluster = await seeCluster(context);
     if (!cluster.members.some((member) => member.role === 'primary')) throw noPrimary();
   },
   phases: [
@@ -52,11 +52,11 @@ export const restartKind: WorkKind = {
 /** Whoever hears of the change a moment later shall not need a second round. */
 async function gather(context: WorkContext): Promise<void> {
   const deadline = Date.now() + GATHER_MS;
-  let cluster = clusterOf(await context.observe());
+  let cluster = await seeCluster(context);
   const late = () => cluster.members.filter((each) => isRunning(each) && !each.pendingRestart);
   while (context.params['only-pending'] === 'true' && late().length > 0 && Date.now() < deadline) {
     await context.sleep(LOOK_EVERY_MS);
-    cluster = clusterOf(await context.observe());
+    cluster = await seeCluster(context);
   }
   const primary = cluster.members.find((member) => member.role === 'primary');
   if (primary === undefined) throw noPrimary();
@@ -94,18 +94,18 @@ async function loweredParameters(context: WorkContext, cluster: ClusterView): Pr
 async function restartPrimaryFirst(context: WorkContext): Promise<void> {
   const { lowered = '', primary = '' } = context.memo;
   if (lowered === '') return;
-  const member = memberNamed(clusterOf(await context.observe()).members, primary);
+  const member = memberNamed((await seeCluster(context)).members, primary);
   if (member === undefined || member.role !== 'primary' || isDone(context, member)) return;
   await context.note(`the primary first: ${lowered} is lowered`);
   await restartInPlace(context, member);
 }
 
 async function restartReplicas(context: WorkContext): Promise<void> {
-  const { members } = clusterOf(await context.observe());
+  const { members } = await seeCluster(context);
   for (const { name } of members) {
     if (name === context.memo['primary']) continue;
     // Looked at anew: the restarts before it have taken their time.
-    const member = memberNamed(clusterOf(await context.observe()).members, name);
+    const member = memberNamed((await seeCluster(context)).members, name);
     if (member === undefined || isDone(context, member)) continue;
     // Only from the primary does a standby learn that it may start with less.
     if (context.memo['lowered'] !== '' && isRunning(member)) await untilStreaming(context, name);
@@ -119,7 +119,7 @@ async function moveAway(context: WorkContext): Promise<void> {
   const deadline = Date.now() + MOVE_MS;
   const old = context.memo['primary'] ?? '';
   for (;;) {
-    const cluster = clusterOf(await context.observe());
+    const cluster = await seeCluster(context);
     const now = cluster.members.find((member) => member.role === 'primary');
     // A failover in between has moved it already.
     if (now === undefined || now.name !== old || isDone(context, now)) return;
@@ -169,7 +169,7 @@ async function restartOldPrimary(context: WorkContext): Promise<void> {
   const moved = context.memo['moved'] === 'true';
   // Demoted, it has started anew with the present parameters; only what is still pending counts.
   if (moved) await untilStreaming(context, old);
-  const member = memberNamed(clusterOf(await context.observe()).members, old);
+  const member = memberNamed((await seeCluster(context)).members, old);
   if (member === undefined || isDone(context, member)) return;
   if (member.role === 'primary') return await restartInPlace(context, member);
   if (moved && !member.pendingRestart) return;

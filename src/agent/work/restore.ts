@@ -19,7 +19,7 @@ import { type Room, roomRefusal, type UnitRoom } from '../decide/restore-room.ts
 import type { Jobs } from '../jobs-port.ts';
 import type { WorkContext, WorkKind, WorkParams } from './kind.ts';
 import { restoreTasks, settleRestore } from './restore-tasks.ts';
-import { clusterOf, untilWritable } from './switchover.ts';
+import { seeCluster, untilWritable } from './switchover.ts';
 
 const LIMIT_MS = 24 * 3600_000;
 const ASK_MS = 10_000;
@@ -68,7 +68,7 @@ interface Choice {
 
 /** @throws OperatorError whose message is all that the operator needs to correct the request */
 async function choose(context: WorkContext, jobs: Jobs): Promise<Choice> {
-  const cluster = clusterOf(await context.observe());
+  const cluster = await seeCluster(context);
   const systemIdentifier = cluster.initialized ?? '';
   const primary = cluster.members.find(({ role }) => role === 'primary')?.name;
   const own = context.desired.unit.member;
@@ -95,12 +95,12 @@ async function choose(context: WorkContext, jobs: Jobs): Promise<Choice> {
 async function refuseSilentMembers(context: WorkContext): Promise<void> {
   const { unit, members } = context.desired;
   for (let look = 1; ; look += 1) {
-    const world = await context.observe();
+    const { members: running } = await seeCluster(context);
+    const { peers } = context.world();
     const runs = (name: string) =>
-      clusterOf(world).members.some((each) => each.name === name && each.state !== 'stopped');
+      running.some((each) => each.name === name && each.state !== 'stopped');
     const silent = members.find(
-      (each) =>
-        each.unit !== unit.name && world.peers[each.unit]?.known !== true && runs(each.member),
+      (each) => each.unit !== unit.name && peers[each.unit]?.known !== true && runs(each.member),
     );
     if (silent === undefined) return;
     if (look > COMEBACK_LOOKS) {

@@ -69,7 +69,7 @@ async function finish(context: WorkContext): Promise<void> {
 export async function choose(context: WorkContext): Promise<Choice> {
   const deadline = Date.now() + PATIENCE_MS;
   for (;;) {
-    const answer = tryToChoose(clusterOf(await context.observe()), context.params['to']);
+    const answer = tryToChoose(await seeCluster(context), context.params['to']);
     if (!('unfit' in answer)) return answer;
     if (Date.now() >= deadline) throw refuse(answer.unfit, 'a replica must stream without lag');
     await context.sleep(LOOK_EVERY_MS);
@@ -106,7 +106,7 @@ function asynchrony(target: ClusterMember, { dynamic }: ClusterView): string | u
 
 /** Done before, it need not be done while clients wait. */
 export async function checkpoint(context: WorkContext, to: string): Promise<void> {
-  if (primaryOf(clusterOf(await context.observe()))?.name === to) return;
+  if (primaryOf(await seeCluster(context))?.name === to) return;
   const sql = await context.primarySql();
   try {
     await sql.query('CHECKPOINT');
@@ -117,7 +117,8 @@ export async function checkpoint(context: WorkContext, to: string): Promise<void
 
 export async function switchTo(context: WorkContext, to: string): Promise<void> {
   // Not observed anew: clients wait, and Patroni refuses what has changed meanwhile.
-  const primary = primaryOf(clusterOf(context.world()));
+  const { cluster } = context.world();
+  const primary = primaryOf(cluster.known ? cluster.value : await seeCluster(context));
   if (primary?.name === to) return;
   if (primary === undefined) return; // On its way; the next phase sees how it ends.
   await untilCaughtUp(context, to);
@@ -134,7 +135,7 @@ export async function switchTo(context: WorkContext, to: string): Promise<void> 
     const answer = await Promise.race([answered, context.sleep(LOOK_EVERY_MS)]);
     if (answer === undefined) continue;
     if (answer === 'done') return;
-    if (primaryOf(clusterOf(await context.observe()))?.name === primary.name) throw answer.error;
+    if (primaryOf(await seeCluster(context))?.name === primary.name) throw answer.error;
     context.log.info(`switchover reported: ${messageOf(answer.error)}; the primary did change`);
     return;
   }
@@ -187,7 +188,19 @@ function primaryOf(cluster: ClusterView): ClusterMember | undefined {
   return cluster.members.find((member) => member.role === 'primary');
 }
 
-export function clusterOf({ cluster }: Awaited<ReturnType<TaskContext['observe']>>): ClusterView {
+/**
+ * The cluster as it is now. On a busy machine no Patroni may answer in time once: that alone ends
+ * no work that is half done.
+ *
+ * @throws OperatorError `cluster-unknown`
+ */
+export async function seeCluster(context: TaskContext): Promise<ClusterView> {
+  const deadline = Date.now() + PATIENCE_MS;
+  let { cluster } = await context.observe();
+  while (!cluster.known && Date.now() < deadline) {
+    await context.sleep(LOOK_EVERY_MS);
+    cluster = (await context.observe()).cluster;
+  }
   if (cluster.known) return cluster.value;
   throw new OperatorError({
     code: 'cluster-unknown',

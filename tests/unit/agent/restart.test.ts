@@ -4,11 +4,15 @@ import { describe, test } from 'node:test';
 import { OperatorError } from '../../../lib/std/errors.ts';
 import type { WorkContext } from '../../../src/agent/work/kind.ts';
 import { restartKind } from '../../../src/agent/work/restart.ts';
-import { known } from '../../../src/charm/model/world.ts';
+import { known, unknown } from '../../../src/charm/model/world.ts';
 import { aMember, aWorld, clusterOf } from './cluster.ts';
 
-/** A primary and a replica, whose Patroni gives these answers; undefined: it restarts. */
-function replicaThatAnswers(answers: (string | undefined)[]) {
+/**
+ * A primary and a replica, whose Patroni gives these answers; undefined: it restarts.
+ *
+ * @param unseen how often the cluster is looked at in vain
+ */
+function replicaThatAnswers(answers: (string | undefined)[], unseen = 0) {
   const members = [
     aMember('pg-0', { role: 'primary' }),
     aMember('pg-1', { role: 'sync-standby', streaming: true, pendingRestart: true }),
@@ -20,7 +24,8 @@ function replicaThatAnswers(answers: (string | undefined)[]) {
     } as unknown as WorkContext['desired'],
     params: { 'only-pending': 'true' },
     memo: { primary: 'pg-0', lowered: '' },
-    observe: async () => aWorld({ cluster: known(clusterOf(members)) }),
+    observe: async () =>
+      aWorld({ cluster: unseen-- > 0 ? unknown('no answer') : known(clusterOf(members)) }),
     note: async () => undefined,
     remember: async () => undefined,
     sleep: async () => undefined,
@@ -44,6 +49,12 @@ describe('a member', () => {
     const { asked, run } = replicaThatAnswers([busy, busy, undefined]);
     await run();
     assert.deepEqual(asked, ['pg-1', 'pg-1', 'pg-1']);
+  });
+
+  test('is restarted though the cluster was not to be seen for a moment', async () => {
+    const { asked, run } = replicaThatAnswers([undefined], 3);
+    await run();
+    assert.deepEqual(asked, ['pg-1']);
   });
 
   test('whose Patroni says no is not', async () => {

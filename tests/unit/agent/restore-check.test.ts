@@ -18,6 +18,7 @@ function asking(silentFor: number, state = 'streaming') {
   const members = [aMember('pg-0', { role: 'primary' }), aMember('pg-1', { state })];
   const units = members.map(({ name, address }) => ({ unit: name, member: name, address }));
   const counted = { looks: 0 };
+  let world = aWorld({});
   const context: Partial<WorkContext> = {
     desired: { unit: { name: 'pg-0' }, members: units } as unknown as WorkContext['desired'],
     params: { 'restore-to-time': 'latest' },
@@ -25,8 +26,10 @@ function asking(silentFor: number, state = 'streaming') {
       // The first look is for the cluster.
       const silent = counted.looks++ <= silentFor;
       const peer = silent ? unknown('no answer') : known({ generation: 1, poolerUsers: [] });
-      return aWorld({ cluster: known(clusterOf(members)), peers: { 'pg-1': peer } });
+      world = aWorld({ cluster: known(clusterOf(members)), peers: { 'pg-1': peer } });
+      return world;
     },
+    world: () => world,
     sleep: async () => undefined,
   };
   return { counted, check: () => restoreKind(() => jobs).check(context as WorkContext) };
