@@ -34,14 +34,19 @@ describe('scaling under load', async () => {
       `${units} units`,
       async () =>
         Object.keys(await model.units('postgresql')).length === units ? true : undefined,
-      180_000,
+      240_000,
     );
     await model.active(['postgresql']);
     await model.until(
       `${wantedVoters} voters and ${units} members`,
-      async () =>
-        (await voters()) === wantedVoters && (await members()).length === units ? true : undefined,
-      120_000,
+      async () => {
+        // While members come and go there may be nobody to answer.
+        const found = await Promise.all([voters(), members()]).catch(() => undefined);
+        if (found === undefined) return undefined;
+        const [etcd, patroni] = found;
+        return etcd === wantedVoters && patroni.length === units ? true : undefined;
+      },
+      240_000,
     );
   }
 
