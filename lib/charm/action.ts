@@ -13,11 +13,13 @@ export interface Refused {
   readonly message: string;
 }
 
+export type Planned<Steps> = Accepted<Steps> | Refused;
+
 export interface Action<World, Steps, Params> {
   readonly name: string;
   /** Throws an Error whose message names the parameter, the value and what is allowed. */
   parse(raw: Record<string, unknown>): Params;
-  plan(world: World, params: Params): Accepted<Steps> | Refused;
+  plan(world: World, params: Params): Planned<Steps>;
 }
 
 /** An action of whatever parameters: only what its own `parse` gave may go into its `plan`. */

@@ -1,8 +1,8 @@
 /** The actions: what operators ask of the authority. Each plans steps; none carries one out. */
 import {
-  type Accepted,
   type Action,
   accept,
+  type Planned,
   type Refused,
   refuse,
 } from '../../../lib/charm/action.ts';
@@ -14,7 +14,6 @@ import { trusted } from './answers.ts';
 import { answerStep, refuse as refuseOptions, validityDays } from './decide.ts';
 import type { Steps, World } from './world.ts';
 
-type Plan = Accepted<Steps> | Refused;
 const step = stepsOf<Steps>();
 
 /** Only the leader may answer, and only when there is a root. */
@@ -42,7 +41,7 @@ function tellAll(world: World, why: string) {
 export const getCaCertificate: Action<World, Steps, undefined> = {
   name: 'get-ca-certificate',
   parse: () => undefined,
-  plan({ authority }): Plan {
+  plan({ authority }): Planned<Steps> {
     if (authority === undefined) {
       return refuse('no-root', 'cannot show a certificate: the root has not been made yet');
     }
@@ -53,7 +52,7 @@ export const getCaCertificate: Action<World, Steps, undefined> = {
 export const listCertificates: Action<World, Steps, undefined> = {
   name: 'list-certificates',
   parse: () => undefined,
-  plan(world): Plan {
+  plan(world): Planned<Steps> {
     const hindrance = obstacle(world, 'list certificates');
     if (hindrance !== undefined) return hindrance;
     const lines = world.requirers.flatMap(({ localApp, units, id }) => {
@@ -76,7 +75,7 @@ export const listCertificates: Action<World, Steps, undefined> = {
 export const rotateCa: Action<World, Steps, undefined> = {
   name: 'rotate-ca',
   parse: () => undefined,
-  plan(world): Plan {
+  plan(world): Planned<Steps> {
     const hindrance = obstacle(world, 'rotate the root');
     if (hindrance !== undefined) return hindrance;
     if (world.authority?.previous !== undefined) {
@@ -94,7 +93,7 @@ export const rotateCa: Action<World, Steps, undefined> = {
 export const retirePreviousCa: Action<World, Steps, undefined> = {
   name: 'retire-previous-ca',
   parse: () => undefined,
-  plan(world): Plan {
+  plan(world): Planned<Steps> {
     const hindrance = obstacle(world, 'retire the previous root');
     if (hindrance !== undefined) return hindrance;
     const why = 'an operator has retired the previous root';
@@ -111,7 +110,7 @@ export const revoke: Action<World, Steps, { unit: string }> = {
     if (typeof unit === 'string' && /^[a-z][a-z0-9-]*\/\d+$/.test(unit)) return { unit };
     throw new Error(`cannot revoke: unit ${JSON.stringify(unit)} is not a unit, as postgresql/0`);
   },
-  plan(world, { unit }): Plan {
+  plan(world, { unit }): Planned<Steps> {
     const hindrance = obstacle(world, `revoke certificates of ${unit}`);
     if (hindrance !== undefined) return hindrance;
     const found = world.requirers.flatMap((requirer) => {

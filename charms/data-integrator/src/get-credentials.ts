@@ -1,11 +1,5 @@
 /** `get-credentials`: everything a client needs to connect, as nested results. */
-import {
-  type Accepted,
-  type Action,
-  accept,
-  type Refused,
-  refuse,
-} from '../../../lib/charm/action.ts';
+import { type Action, accept, type Planned, refuse } from '../../../lib/charm/action.ts';
 import { ENDPOINT } from './observe.ts';
 import { answerTo } from './request.ts';
 import type { Steps, World } from './world.ts';
@@ -16,7 +10,7 @@ export const getCredentials: Action<World, Steps, Record<string, never>> = {
   plan,
 };
 
-function plan({ options, relations }: World): Accepted<Steps> | Refused {
+function plan({ options, relations }: World): Planned<Steps> {
   if (options.databaseName === '') {
     return refuse('no-database-name', 'cannot get credentials: option database-name is not set');
   }

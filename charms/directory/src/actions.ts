@@ -1,17 +1,10 @@
 /** The actions: users and groups. Each plans changes of entries; none carries one out. */
-import {
-  type Accepted,
-  type Action,
-  accept,
-  type Refused,
-  refuse,
-} from '../../../lib/charm/action.ts';
+import { type Action, accept, type Planned, refuse } from '../../../lib/charm/action.ts';
 import { stepsOf } from '../../../lib/charm/decision.ts';
 import { refuse as refuseWorld } from './decide.ts';
 import { groupDn, nobodyDn, userDn } from './slapd.ts';
 import type { Held, LdifChange, Steps, World } from './world.ts';
 
-type Plan = Accepted<Steps> | Refused;
 const step = stepsOf<Steps>();
 
 const NAME = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,62}$/;
@@ -116,7 +109,7 @@ export const listUsers: Action<World, Steps, undefined> = {
 };
 
 /** Only where slapd answers, and the charm has nothing to object. */
-function when(world: World, what: string, plan: (held: Held) => Plan): Plan {
+function when(world: World, what: string, plan: (held: Held) => Planned<Steps>): Planned<Steps> {
   const [objection] = refuseWorld(world);
   if (objection?.type === 'finding') {
     return refuse(objection.code, `cannot ${what}: ${objection.message}`);
@@ -126,7 +119,7 @@ function when(world: World, what: string, plan: (held: Held) => Plan): Plan {
   return plan(world.held);
 }
 
-function change(changes: LdifChange[], results: Record<string, string>): Plan {
+function change(changes: LdifChange[], results: Record<string, string>): Planned<Steps> {
   return accept([step('modify', { changes }, 'an operator asked')], results);
 }
 

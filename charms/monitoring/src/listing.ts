@@ -1,11 +1,5 @@
 /** An action that shows what one of the programs knows now, for people and for programs. */
-import {
-  type Accepted,
-  type Action,
-  accept,
-  type Refused,
-  refuse,
-} from '../../../lib/charm/action.ts';
+import { type Action, accept, type Planned, refuse } from '../../../lib/charm/action.ts';
 import { type Listed, type ServiceName, type Steps, urlOf, type World } from './world.ts';
 
 export interface Listing<Name extends 'targets' | 'alerts'> {
@@ -29,7 +23,7 @@ export function listing<Name extends 'targets' | 'alerts'>({
   return {
     name,
     parse: () => ({}),
-    plan(world): Accepted<Steps> | Refused {
+    plan(world): Planned<Steps> {
       const found = world[name] as Listed<EntryOf<Name>>;
       if ('unknown' in found) return refuse(`${name}-unknown`, found.unknown);
       return accept<Steps>([], {
