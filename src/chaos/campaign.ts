@@ -51,6 +51,7 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
   const cluster = new Cluster(options.model, options.application);
   options.say(`waiting until ${options.application} is fully redundant`);
   await refuseWeak(cluster, options);
+  if (options.signal.aborted) return { outcomes: [], acknowledged: 0, unstruck: [] };
   const uris = await writersUris(options.model, options.application);
   const table = `pgcharm_chaos_${digestOf(`${process.pid}/${Date.now()}`)}`;
   const writers = await startWriters(uris, options.writers, table).catch((error: unknown) => {
@@ -106,7 +107,7 @@ interface Stage {
 async function refuseWeak(cluster: Cluster, options: CampaignOptions): Promise<void> {
   await cluster.units(); // Waiting makes no application.
   const again = await untilRedundant(cluster, options, async () => []);
-  if (again.missing === undefined) return;
+  if (again.missing === undefined || options.signal.aborted) return;
   throw new OperatorError({
     code: 'not-redundant',
     message: `cannot begin: ${again.missing}`,

@@ -145,10 +145,23 @@ export const fillDisk: Strike = async ({ cluster, undo }, units) => {
 async function fill(location: string, undo: Undo): Promise<void> {
   const ballast = join(location, 'chaos.ballast');
   undo.note(`remove ${ballast}`, () => rm(ballast, { force: true }));
-  const { bavail, bsize } = await statfs(location);
-  if (bavail === 0) return; // Another storage on the same disk has filled it.
-  await promisify(execFile)('fallocate', ['--length', String(bavail * bsize), ballast]);
+  let offset = 0;
+  for (let round = 1; ; round += 1) {
+    const { bavail, bsize } = await statfs(location);
+    if (bavail === 0) return; // Another storage on the same disk may have filled it.
+    const length = bavail * bsize;
+    const words = ['--offset', String(offset), '--length', String(length), ballast];
+    try {
+      await promisify(execFile)('fallocate', words);
+      offset += length;
+    } catch (error) {
+      // The servers write meanwhile, and have taken a part of it.
+      if (round >= FILL_ROUNDS) throw error;
+    }
+  }
 }
+
+const FILL_ROUNDS = 10;
 
 async function chosenOf(
   cluster: Cluster,
