@@ -64,7 +64,7 @@ describe('hook tools only, hidden neighbours', { skip }, async () => {
 
   test('every application becomes active', async () => {
     await model.pgcharm(['deploy', join(projectRoot, 'bundles', 'local.yaml')]);
-    await model.active(APPLICATIONS, 400_000);
+    await model.active(APPLICATIONS, 600_000);
   });
 
   test('hooks have the tools and no socket of ours', async () => {
@@ -106,14 +106,18 @@ describe('hook tools only, hidden neighbours', { skip }, async () => {
     assert.equal(shell.stdout, 'unit-postgresql-0\n');
   });
 
-  test('every service of a unit lives in the one place of its machine', { skip: systemd }, () => {
-    const places = [0, 1, 2].map((unit) => {
+  test('every service of a unit lives in the one place of its machine', {
+    skip: systemd,
+  }, async () => {
+    const place = async (unit: number) => {
       const found = findProcesses(below(`agents/unit-postgresql-${unit}`));
-      assert.ok(found.length > 5);
       const seen = new Set(found.flatMap(({ pid }) => namespaceOf(pid)));
-      assert.equal(seen.size, 1, [...seen].join(' '));
-      return [...seen][0];
-    });
+      // What is on its way there, to run a hook, is outside for a moment.
+      return found.length > 5 && seen.size === 1 ? [...seen][0] : undefined;
+    };
+    const places = await Promise.all(
+      [0, 1, 2].map((unit) => model.until(`one place of unit ${unit}`, () => place(unit))),
+    );
     assert.equal(new Set([...places, readlinkSync('/proc/self/ns/mnt')]).size, 4);
   });
 
