@@ -70,7 +70,7 @@ function say(issue: z.core.$ZodIssue | undefined, root: unknown): string {
 }
 
 /** A value with its type, as Go's `%T(%#v)` shows it: `nothing`, `int(5)`, `string("x")`. */
-export function goTyped(value: unknown): string {
+function goTyped(value: unknown): string {
   if (value === undefined || value === null) return 'nothing';
   if (typeof value === 'string') return `string(${JSON.stringify(value)})`;
   if (typeof value === 'number') {

@@ -15,7 +15,7 @@ const RESERVED_NAMES = [
   ...['all', 'sameuser', 'samerole', 'samegroup', 'replication'],
 ];
 /** The pooler offers every database under this name too, on the replicas. */
-export const READ_ONLY_SUFFIX = '_readonly';
+const READ_ONLY_SUFFIX = '_readonly';
 
 /** Why this cannot be the name of a client's database, or undefined when it can. */
 export function nameProblem(database: string): string | undefined {

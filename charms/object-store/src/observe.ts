@@ -141,7 +141,7 @@ async function revisionOf(charmDir: string): Promise<string> {
 }
 
 /** A Node that the charm carries is replaced with the charm: the service runs a copy. */
-export function nodeFor(charmDir: string, root: string, revision: string): string {
+function nodeFor(charmDir: string, root: string, revision: string): string {
   return dirname(dirname(process.execPath)) === charmDir
     ? join(root, 'program', revision, 'bin', 'node')
     : process.execPath;

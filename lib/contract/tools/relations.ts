@@ -125,7 +125,7 @@ export const relationModelGet: ToolSchema<RelationChoice> = {
   build: relationWords,
 };
 
-export const NETWORK_SELECTORS = [
+const NETWORK_SELECTORS = [
   'bind-address',
   'ingress-address',
   'egress-subnets',

@@ -20,15 +20,7 @@ import {
   textWords,
 } from './schema.ts';
 
-export const ROTATIONS = [
-  'never',
-  'hourly',
-  'daily',
-  'weekly',
-  'monthly',
-  'quarterly',
-  'yearly',
-] as const;
+const ROTATIONS = ['never', 'hourly', 'daily', 'weekly', 'monthly', 'quarterly', 'yearly'] as const;
 export type Rotation = (typeof ROTATIONS)[number];
 
 export interface SecretChange {

@@ -61,7 +61,7 @@ export const unitGet: ToolSchema<{ what: 'private-address' | 'public-address' }>
   build: ({ what }) => [what],
 };
 
-export const STATUSES = ['maintenance', 'blocked', 'waiting', 'active'] as const;
+const STATUSES = ['maintenance', 'blocked', 'waiting', 'active'] as const;
 export type SettableStatus = (typeof STATUSES)[number];
 
 export const statusSet: ToolSchema<{

@@ -74,7 +74,7 @@ export const TROUBLE_MS = 60_000;
  */
 export const IDLE_MS = 10 * 60_000;
 /** A server that has been at work for longer may be one that recovers. */
-export const AT_WORK_MS = 30_000;
+const AT_WORK_MS = 30_000;
 
 export function courseAfter(before: Course | undefined, condition: Condition, at: number): Course {
   const pids = condition.is === 'worked-on' ? condition.pids : (before?.pids ?? []);

@@ -78,7 +78,7 @@ export async function endServerOn(data: string): Promise<void> {
 }
 
 /** The postmaster of this data, if one lives. */
-export async function serverPid(data: string): Promise<number | undefined> {
+async function serverPid(data: string): Promise<number | undefined> {
   const text = await readFile(join(data, 'postmaster.pid'), 'utf8').catch(() => '');
   const pid = Number(text.split('\n')[0]);
   if (!Number.isInteger(pid) || pid <= 1) return undefined;

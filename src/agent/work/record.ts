@@ -31,7 +31,7 @@ export interface StoredWork {
 const MAX_LINES = 300;
 
 export const workKey = (app: string) => `/pgcharm/${app}/work`;
-export const ownerKey = (app: string) => `/pgcharm/${app}/work-owner`;
+const ownerKey = (app: string) => `/pgcharm/${app}/work-owner`;
 
 export class WorkStore {
   readonly #etcd: () => EtcdPort;

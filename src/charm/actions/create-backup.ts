@@ -33,7 +33,7 @@ export const createBackup: Action<Snapshot, Steps, CreateBackup> = {
 };
 
 /** Seconds; undefined waits to the end, 0 not at all. @throws Error when it is no such number */
-export function parseWait(wait: unknown): number | undefined {
+function parseWait(wait: unknown): number | undefined {
   if (wait === undefined) return undefined;
   if (typeof wait === 'number' && Number.isInteger(wait) && wait >= 0) return wait * 1000;
   throw new Error(`cannot wait ${JSON.stringify(wait)}: allowed are seconds from 0`);

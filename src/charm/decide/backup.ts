@@ -52,7 +52,7 @@ export const backup: Decider = (world) => {
 };
 
 /** The related store's parameters; `absent` also when the relation is ending. */
-export function s3Reading(world: Snapshot): S3Reading {
+function s3Reading(world: Snapshot): S3Reading {
   const related = world.relations.find(({ endpoint, ending }) => endpoint === ENDPOINT && !ending);
   const reading = readS3Parameters(related?.remoteApp ?? {});
   if (reading.state !== 'complete' || reading.value.endpoint.startsWith('https:')) return reading;

@@ -13,7 +13,7 @@ import { PORTS } from '../model/patroni-config.ts';
 import { probe, type Relation, type ServiceSpec, type Snapshot } from '../model/snapshot.ts';
 import { type Decider, type Decision, step } from '../model/steps.ts';
 
-export const COS_ENDPOINT = 'cos-agent';
+const COS_ENDPOINT = 'cos-agent';
 const EXPORTER_PORT = 9187;
 
 export const observability: Decider = (world) => {

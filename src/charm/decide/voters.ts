@@ -25,7 +25,7 @@ import { type Decider, type Decision, step } from '../model/steps.ts';
 import type { EtcdMember } from '../model/world.ts';
 
 /** A voter that has not answered for this long is given up when another unit can take its place. */
-export const LOST_AFTER_MS = 60_000;
+const LOST_AFTER_MS = 60_000;
 
 /** A unit that can hold a voter. */
 export interface Candidate {

@@ -39,6 +39,6 @@ export function versionOf(text: string | undefined): Version {
   return match === null ? [0, 0] : [Number(match[1]), Number(match[2])];
 }
 
-export function atLeast(version: Version, wanted: Version): boolean {
+function atLeast(version: Version, wanted: Version): boolean {
   return version[0] > wanted[0] || (version[0] === wanted[0] && version[1] >= wanted[1]);
 }

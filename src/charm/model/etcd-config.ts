@@ -59,7 +59,7 @@ export function etcdConfig(world: Snapshot, address: string, plan: EtcdPlan): st
 }
 
 /** Names one formation of one cluster: members of different tokens never talk to each other. */
-export function etcdToken(world: Snapshot, epoch: number, memberId: string): string {
+function etcdToken(world: Snapshot, epoch: number, memberId: string): string {
   return [world.model.uuid, world.app, epoch, memberId].join(' ');
 }
 

@@ -2,7 +2,7 @@
  * The option `ldap-search-filter`: an LDAP filter (RFC 4515) in which `$username` stands for who
  * logs in. PostgreSQL puts the name in; the synchronisation asks for everybody whom it could find.
  */
-export const USERNAME = '$username';
+const USERNAME = '$username';
 export const DEFAULT_FILTER = '(uid=$username)';
 
 export interface SearchFilter {

@@ -35,7 +35,7 @@ export const ANY_MACHINE: Limits = {
   has: () => true,
 };
 
-export const INT_MAX = 2_147_483_647;
+const INT_MAX = 2_147_483_647;
 
 export const integer = (min: number, max = INT_MAX, unit?: Unit): ValueKind => ({
   kind: 'integer',

@@ -101,7 +101,7 @@ function readBackup(backup: InfoBackup): Backup {
 }
 
 /** The first eight digits of a segment's name. */
-export function timelineOfWal(name: string): number {
+function timelineOfWal(name: string): number {
   const id = Number.parseInt(name.slice(0, 8), 16);
   return Number.isNaN(id) ? 1 : id;
 }

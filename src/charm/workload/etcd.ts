@@ -298,7 +298,7 @@ const toHex = (decimal: string) => BigInt(decimal).toString(16);
 const toDecimal = (hex: string) => BigInt(`0x${hex}`).toString();
 
 /** The first key behind all that begin with `prefix`; a prefix never ends in byte 255 here. */
-export function prefixEnd(prefix: string): string {
+function prefixEnd(prefix: string): string {
   const end = Buffer.from(prefix, 'utf8');
   const last = end.length - 1;
   end[last] = (end[last] ?? 0) + 1;

@@ -141,7 +141,7 @@ function renderDatabases(desired: Desired, { topology, databases }: PoolerConten
 }
 
 /** The alias that leads to replicas. */
-export function readOnlyName(database: string): string {
+function readOnlyName(database: string): string {
   return `${database}_readonly`;
 }
 

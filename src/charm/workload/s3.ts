@@ -144,7 +144,7 @@ const NETWORK_CODES = [
 ];
 
 /** What an error of the SDK means for an operator; others of ours pass through. */
-export function explainS3(error: unknown, target: S3Target): OperatorError {
+function explainS3(error: unknown, target: S3Target): OperatorError {
   if (error instanceof OperatorError) return error;
   const name = nameOf(error);
   const status = (error as Partial<S3ServiceException>).$metadata?.httpStatusCode;

@@ -7,7 +7,7 @@ import { createServer, type Server } from 'node:net';
 import { OperatorError, systemCode } from '../../../lib/std/errors.ts';
 import type { Store } from '../state/store.ts';
 
-export const API_PORT = 17070;
+const API_PORT = 17070;
 const CANDIDATES = 64;
 
 export interface Subnet {

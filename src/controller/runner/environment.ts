@@ -36,8 +36,8 @@ export interface Execution {
   storage?: { location: string; kind: string };
 }
 
-/** What does not depend on the execution; a shell in the unit's place gets this too. */
-export function unitEnvironment(facts: EnvironmentFacts): Record<string, string> {
+/** What does not depend on the execution. */
+function unitEnvironment(facts: EnvironmentFacts): Record<string, string> {
   const { proxies } = facts;
   return {
     CHARM_DIR: facts.charmDir,

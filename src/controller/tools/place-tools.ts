@@ -149,7 +149,7 @@ function bindingsOf(run: Execution): string[] {
 }
 
 /** Of the revision that runs on this unit; of the application's before it is installed. */
-export function metadataOf(run: Execution): CharmMetadata {
+function metadataOf(run: Execution): CharmMetadata {
   const row = run.store.get<{ metadata: string }>(
     `SELECT c.metadata FROM unit u JOIN application a ON a.name = u.application
      JOIN charm c ON c.id = coalesce(u.charm_id, a.charm_id) WHERE u.name = ?`,

@@ -61,7 +61,7 @@ export interface ToolResult {
 }
 
 /** The answer that asks the client for its stdin. */
-export const NEEDS_STDIN: ToolResult = {
+const NEEDS_STDIN: ToolResult = {
   code: 254,
   stdout: '',
   stderr: 'hook tool requires stdin, none supplied',

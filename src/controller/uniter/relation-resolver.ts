@@ -119,7 +119,7 @@ function unitHook(
 }
 
 /** Units by application, then by number, so that `db/10` comes after `db/9`. */
-export function byUnit(a: string, b: string): number {
+function byUnit(a: string, b: string): number {
   const [appA, appB] = [a.slice(0, a.lastIndexOf('/')), b.slice(0, b.lastIndexOf('/'))];
   if (appA !== appB) return appA < appB ? -1 : 1;
   return Number(a.slice(appA.length + 1)) - Number(b.slice(appB.length + 1));

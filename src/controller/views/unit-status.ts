@@ -62,7 +62,7 @@ export function unitRecords(store: Store): UnitRecord[] {
   );
 }
 
-export function workloadStanding(store: Store, unit: UnitRecord): Standing {
+function workloadStanding(store: Store, unit: UnitRecord): Standing {
   const failure = hookFailure(store, unit);
   if (failure !== undefined) {
     return { current: 'error', message: failure, sinceMs: unit.agent_since };

@@ -23,7 +23,7 @@ export async function deleteObjects(
 }
 
 /** @throws S3Error `MalformedXML`, or for a key that this store cannot keep */
-export function parseDelete(xml: string): { keys: string[]; quiet: boolean } {
+function parseDelete(xml: string): { keys: string[]; quiet: boolean } {
   const objects = [
     ...xml.matchAll(/<Object>\s*<Key>([^<]*)<\/Key>\s*(?:<ETag>[^<]*<\/ETag>\s*)?<\/Object>/g),
   ];

@@ -92,7 +92,7 @@ export function verify(request: SignedRequest, context: Context): Verified {
   return { accessKey: claim.accessKey, payload: payloadOf(claim, chain) };
 }
 
-export function signingKey(secret: string, day: string, region: string): Buffer {
+function signingKey(secret: string, day: string, region: string): Buffer {
   const step = (key: string | Buffer, text: string) =>
     createHmac('sha256', key).update(text).digest();
   return step(step(step(step(`AWS4${secret}`, day), region), 's3'), 'aws4_request');
