@@ -39,8 +39,8 @@ export interface WorkloadFacts {
 
 const step = stepsOf<WorkloadSteps>();
 
-/** @param storage without which the workload cannot run */
-export function endingOf({ name, storage }: HookContext, storageName: string): Ending {
+/** @param storageName storage without which the workload cannot run; left out: it has none */
+export function endingOf({ name, storage }: HookContext, storageName?: string): Ending {
   if (name === 'remove') return 'remove';
   const detaching = name === `${storageName}-storage-detaching` && storage !== undefined;
   return name === 'stop' || detaching ? 'stop' : 'none';

@@ -78,19 +78,24 @@ export async function issueCertificate(
 /**
  * Signs what a request asks for: its subject, its key, its alternative names, nothing else.
  *
+ * @param names instead of those that it asks for, the common name first
  * @throws OperatorError `request-refused` when it cannot be read or is not signed by its own key
  */
 export async function signRequest(
   authority: Issued,
   csrPem: string,
   validity: Validity,
+  names?: readonly string[],
 ): Promise<string> {
   const forge = await loadForge();
   const request = await readRequest(csrPem);
   const publicKey = forge.pki.publicKeyToPem(request.publicKey as pki.PublicKey);
   const certificate = await blank(publicKey, validity);
-  certificate.setSubject(request.subject.attributes);
-  return await sign(certificate, authority, leafExtensions(requestedNames(request)));
+  const [commonName] = names ?? [];
+  const subject = commonName && [{ name: 'commonName', value: commonName.slice(0, NAME_LENGTH) }];
+  certificate.setSubject(subject || request.subject.attributes);
+  const altNames = names === undefined ? requestedNames(request) : alternativeNames(names);
+  return await sign(certificate, authority, leafExtensions(altNames));
 }
 
 async function readRequest(csrPem: string): Promise<pki.CertificateSigningRequest> {

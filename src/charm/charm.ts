@@ -29,6 +29,7 @@ import { reformSteps } from './apply/reform.ts';
 import { serviceSteps } from './apply/services.ts';
 import { temporarySteps } from './apply/temporary-files.ts';
 import type { Tools } from './apply/tools.ts';
+import { witnessSteps } from './apply/witness.ts';
 import { access } from './decide/access.ts';
 import { backup } from './decide/backup.ts';
 import { certificateLeftovers, certificates } from './decide/certificates.ts';
@@ -54,6 +55,7 @@ import { systemUsers } from './decide/system-users.ts';
 import { temporaryFiles } from './decide/temporary-files.ts';
 import { tracing } from './decide/tracing.ts';
 import { voters } from './decide/voters.ts';
+import { witness } from './decide/witness.ts';
 import { tracesOf } from './model/layout.ts';
 import type { Databag, Snapshot } from './model/snapshot.ts';
 import type { Decider, Steps } from './model/steps.ts';
@@ -80,6 +82,7 @@ const DECIDERS: readonly Decider[] = [
   etcdEndpoints,
   etcd,
   voters,
+  witness,
   // What runs
   access,
   ldap,
@@ -140,6 +143,7 @@ export const postgresql: Charm<Snapshot, Steps, Tools> = {
     ...etcdSteps,
     ...clusterSteps,
     ...reformSteps,
+    ...witnessSteps,
     ...clientSteps,
     ...pluginSteps,
     ...passwordSteps,

@@ -1,12 +1,14 @@
 /**
  * Two units, which have one voter of etcd between them, beside the primary: the loss of the replica
  * must interrupt nothing, the loss of the primary waits for an operator, and the unit that was
- * given up finds its place as a replica when it comes back. The tests follow each other.
+ * given up finds its place as a replica when it comes back. With a witness nobody waits for an
+ * operator, and without it again all is as before. The tests follow each other.
  */
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
+import { charmArchive } from '../support/build.ts';
 import { FaultWorld } from '../support/fault-world.ts';
 
 describe('two units', async () => {
@@ -97,6 +99,44 @@ describe('two units', async () => {
     await model.until('the voter stays with the survivor', async () =>
       (await world.etcdLeader()) === survivor ? true : undefined,
     );
+  });
+
+  test('with a witness the primary is lost, and the other unit takes over by itself', async () => {
+    const lost = await world.primary();
+    const [survivor = ''] = await world.replicas();
+    const votes = (unit: string) =>
+      model.until(
+        'a witness that votes',
+        async () => (/^Primary; witness\/0 votes$/.test(await messageOf(unit)) ? true : undefined),
+        120_000,
+      );
+    await model.pgcharm(['deploy', charmArchive('witness')]);
+    await model.pgcharm('integrate witness:watcher postgresql:watcher-offer');
+    await votes(lost);
+    const [beside] = Object.values(await model.units('witness'));
+    await model.pgcharm(['power-off', beside?.machine ?? '']);
+    const before = { ...(await writers.check()), server: await serverOf(world, lost) };
+    await world.writing();
+    const whileAway = await writers.check();
+    assert.deepEqual(whileAway.lost, []);
+    assert.equal(whileAway.errors, before.errors);
+    assert.equal(await serverOf(world, lost), before.server);
+    await model.pgcharm(['power-on', beside?.machine ?? '']);
+    await votes(lost);
+
+    const machine = await world.machineOf(lost);
+    await model.pgcharm(['power-off', machine]);
+    await world.writing();
+    assert.deepEqual((await writers.check()).lost, []);
+    assert.match(await messageOf(survivor), /^Primary/);
+    await model.pgcharm(['power-on', machine]);
+    await votes(survivor);
+  });
+
+  test('the witness is removed: one voter is left, and nothing of it', async () => {
+    await model.pgcharm(['remove-application', 'witness', '--no-prompt']);
+    await world.recovered(2);
+    assert.equal((await model.status()).applications['witness'], undefined);
   });
 });
 

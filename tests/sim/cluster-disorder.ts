@@ -85,7 +85,8 @@ export class Disorder {
 
   #power(): void {
     const unit = this.#pick((each) => each.life !== 'gone' && !this.world.busy.has(each));
-    if (unit === undefined || (unit.powered && this.#isAwaited(unit))) return;
+    if (unit === undefined) return;
+    if (unit.powered && (this.#isAwaited(unit) || !this.mayLose())) return;
     if (unit.powered) unit.powerOff();
     else unit.powered = true;
     this.world.note(`${unit.name} is powered ${unit.powered ? 'on' : 'off'}`);
@@ -129,7 +130,7 @@ export class Disorder {
   async #shrink(): Promise<void> {
     const { world } = this;
     const unit = this.#pick((each) => each.life === 'alive' && !world.busy.has(each));
-    if (unit === undefined || !this.#isSpare(unit)) return;
+    if (unit === undefined || !this.#isSpare(unit) || !this.mayShrink()) return;
     unit.life = 'dying';
     world.note(`${unit.name} is to be removed`);
     if (!unit.powered && world.chance(0.5)) this.#forget(unit);
@@ -221,6 +222,21 @@ export class Disorder {
     else world.note(`  ${best.name} action refused: ${answer.message}`);
   }
 
+  /** Whether a unit may lose its power now. */
+  mayLose(): boolean {
+    return true;
+  }
+
+  /** Whether a unit may be removed now. */
+  mayShrink(): boolean {
+    return true;
+  }
+
+  /** How many voters so many units have. */
+  voters(units: number): number {
+    return voterCount(units);
+  }
+
   /** What is not yet as it should be at the end. */
   unrest(): string[] {
     const { world } = this;
@@ -237,8 +253,13 @@ export class Disorder {
     const primaries = alive.filter((unit) => unit.isWritable);
     if (primaries.length !== 1) said.push(`${primaries.length} accept writes`);
     const held = alive.filter((unit) => unit.etcdRuns && unit.etcd?.cluster === etcd);
-    const wanted = voterCount(alive.length);
-    if (held.length !== wanted || etcd.members.length !== wanted || etcd.voters.length !== wanted) {
+    const wanted = this.voters(alive.length);
+    const running = etcd.voters.filter((voter) => world.isAlive(etcd, voter));
+    if (
+      running.length !== wanted ||
+      etcd.members.length !== wanted ||
+      etcd.voters.length !== wanted
+    ) {
       const names = etcd.members.map(({ name, learner }) => (learner ? `(${name})` : name));
       said.push(`${wanted} voters are wanted: ${names.join(' ')}`);
     }

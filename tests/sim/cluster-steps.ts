@@ -3,6 +3,7 @@
  * kept. A kind that is not here fails the simulation: no event on these units should want it.
  */
 import type { StepTable } from '../../lib/charm/reconcile.ts';
+import { AUTHORITY_FIELD, certificateField } from '../../lib/relations/postgresql-watcher.ts';
 import { digestOf } from '../../lib/std/digest.ts';
 import { OperatorError } from '../../lib/std/errors.ts';
 import { leaveBy, type Open, openOf, waitsForClone } from '../../src/agent/decide/leaving.ts';
@@ -11,6 +12,7 @@ import { etcdFacts, etcdMembers, IDENTITY } from '../../src/charm/model/etcd-fac
 import { isTree, type Tree } from '../../src/charm/model/merge.ts';
 import type { Snapshot } from '../../src/charm/model/snapshot.ts';
 import type { ServiceName, Steps } from '../../src/charm/model/steps.ts';
+import { namesField } from '../../src/charm/model/witness.ts';
 import type { LeaveRequest } from '../../src/charm/workload/ports.ts';
 import { SimEtcd, type SimMember } from './cluster-etcd.ts';
 import type { SimUnit } from './cluster-unit.ts';
@@ -55,6 +57,14 @@ const EFFECTS: Effects = {
   },
   'peer-set': ({ scope, data }, { pending }) => {
     Object.assign(scope === 'app' ? pending.app : pending.own, data);
+  },
+  'relation-set': ({ data }, { pending }) => void Object.assign(pending.offer, data),
+  'certify-witnesses': ({ authority, requests }, { pending }) => {
+    const answers = requests.flatMap(({ csr, names }) => [
+      [certificateField(digestOf(csr)), `certificate of ${names.join(' ')}`],
+      [namesField(digestOf(csr)), names.join(' ')],
+    ]);
+    pending.witnessSecret = { [AUTHORITY_FIELD]: authority, ...Object.fromEntries(answers) };
   },
   'write-file': ({ path, content }, { world, unit }) => {
     unit.write(path, content.reveal(), world.now);

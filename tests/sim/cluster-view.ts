@@ -6,6 +6,7 @@ import { NO_CERTIFICATES } from '../../src/charm/model/certificates.ts';
 import type { Desired } from '../../src/charm/model/desired.ts';
 import { clientOf } from '../../src/charm/model/etcd-facts.ts';
 import type { Snapshot } from '../../src/charm/model/snapshot.ts';
+import { witnessSecret } from '../../src/charm/model/witness.ts';
 import {
   type AgentWorld,
   type ClusterMember,
@@ -18,17 +19,17 @@ import {
 import { MACHINE, NAMED, optionsOf } from '../support/machine.ts';
 import type { SimEtcd } from './cluster-etcd.ts';
 import { type Bag, type SimUnit, STORAGES } from './cluster-unit.ts';
+import { RELATION_ID } from './cluster-witness.ts';
 import type { ClusterWorld } from './cluster-world.ts';
 
-/** Nobody is related, and nothing is left to install. */
+/** Nothing is left to install. */
 const SURROUNDINGS = {
-  relationSecrets: {},
   grantedSecrets: {},
-  relations: [],
   openedPorts: ['5432/tcp', '6432/tcp'],
   storages: STORAGES,
 };
 const PROGRAM = { agentRevision: 'r1', agentCopies: ['r1'], node: '/usr/bin/node' };
+const SECRET = witnessSecret(RELATION_ID);
 const MODEL = { name: 'test', uuid: '00000000-0000-4000-8000-000000000000' };
 
 /** What a hook has written and the controller does not know yet. */
@@ -37,6 +38,9 @@ export interface Pending {
   own: Record<string, string | undefined>;
   appSecret: Bag | undefined;
   certified: string[] | undefined;
+  /** Of the relation with a witness: its databag, and its secret. */
+  offer: Record<string, string | undefined>;
+  witnessSecret: Bag | undefined;
 }
 
 /** The agent looks at everything now. */
@@ -182,6 +186,7 @@ export function snapshotOf(
     certificate: certified && { addresses: certified, trusted: true },
     certificates: NO_CERTIFICATES,
     ...SURROUNDINGS,
+    ...witnessed(world, isLeader, pending),
     data: {
       systemIdentifier: unit.pg.systemIdentifier,
       // A clone that is under way looks the same as one that was cut short.
@@ -195,6 +200,19 @@ export function snapshotOf(
     layout: unit.layout,
     program: { ...PROGRAM, wake: ['juju-exec', unit.name, './dispatch'] },
     agent: unit.view === undefined ? unknown('no agent answers') : known(unit.view.world),
+  };
+}
+
+/** The relation with a witness, as the leader and others see it. */
+function witnessed(
+  { witness, offer, witnessSecret: kept }: ClusterWorld,
+  isLeader: boolean,
+  pending: Pending,
+): Pick<Snapshot, 'relations' | 'relationSecrets'> {
+  const content = isLeader ? (pending.witnessSecret ?? kept) : undefined;
+  return {
+    relations: witness?.relation(isLeader ? merged(offer, pending.offer) : {}) ?? [],
+    relationSecrets: content ? { [SECRET]: { id: 'secret:9', content } } : {},
   };
 }
 

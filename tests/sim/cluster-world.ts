@@ -14,6 +14,7 @@ import { etcdTurn, patroniTurn } from './cluster-patroni.ts';
 import { type Hook, stepTable } from './cluster-steps.ts';
 import { type Bag, SimUnit } from './cluster-unit.ts';
 import { look, type Pending, snapshotOf } from './cluster-view.ts';
+import type { SimWitness } from './cluster-witness.ts';
 
 export class Violation extends Error {}
 
@@ -22,7 +23,10 @@ class Killed extends Error {}
 const SLICE_MS = 5000;
 const LEASE_MS = 60_000;
 const SERVICES: readonly ServiceName[] = ['agent', 'patroni', 'pgbouncer', 'etcd', 'pgbackrest'];
-const NOTHING: Pending = { app: {}, own: {}, appSecret: undefined, certified: undefined };
+const nothing = (): Pending => ({
+  ...{ app: {}, own: {}, appSecret: undefined, certified: undefined },
+  ...{ offer: {}, witnessSecret: undefined },
+});
 
 export class ClusterWorld {
   readonly model = '00000000-0000-4000-8000-000000000000';
@@ -36,6 +40,10 @@ export class ClusterWorld {
   leaseUntil = 0;
   app: Bag = {};
   appSecret: Bag | undefined;
+  /** Beside the units; most clusters have none. */
+  witness: SimWitness | undefined;
+  offer: Bag = {};
+  witnessSecret: Bag | undefined;
   /** Nothing is late and nothing interferes any more. */
   calm = false;
   /** What has happened, the last at the end. */
@@ -95,7 +103,7 @@ export class ClusterWorld {
     return unit;
   }
 
-  snapshot(unit: SimUnit, event = 'update-status', pending: Pending = NOTHING): Snapshot {
+  snapshot(unit: SimUnit, event = 'update-status', pending = nothing()): Snapshot {
     return snapshotOf(this, unit, { event, pending });
   }
 
@@ -111,7 +119,8 @@ export class ClusterWorld {
   }
 
   isAlive(etcd: SimEtcd, member: SimMember): boolean {
-    return this.units.some(
+    const all = [...this.units, ...(this.witness === undefined ? [] : [this.witness])];
+    return all.some(
       ({ etcd: at, etcdRuns }) => etcdRuns && at?.cluster === etcd && at.memberId === member.id,
     );
   }
@@ -156,6 +165,7 @@ export class ClusterWorld {
     for (let rest = ms; rest > 0; rest -= SLICE_MS) {
       this.now += Math.min(rest, SLICE_MS);
       for (const unit of this.units) etcdTurn(this, unit);
+      this.witness?.turn(this);
       for (const unit of this.units) patroniTurn(this, unit);
       this.#keepLease();
       this.#check();
@@ -213,7 +223,7 @@ export class ClusterWorld {
     if (!unit.powered || unit.life === 'gone' || this.busy.has(unit)) return 0;
     const key = this.#keyOf(unit, name);
     if (key === unit.idleKey) return 0;
-    const pending: Pending = { app: {}, own: {}, appSecret: undefined, certified: undefined };
+    const pending = nothing();
     const hook: Hook = { world: this, unit, pending, seen: this.snapshot(unit, name, pending) };
     let count = 0;
     this.busy.add(unit);
@@ -257,7 +267,7 @@ export class ClusterWorld {
 
   /** What an action decided is carried out. */
   async act(unit: SimUnit, decisions: readonly Decision[]): Promise<void> {
-    const pending: Pending = { app: {}, own: {}, appSecret: undefined, certified: undefined };
+    const pending = nothing();
     const hook: Hook = { world: this, unit, pending, seen: this.snapshot(unit) };
     for (const { kind, args } of decisions.filter(isStep)) {
       this.note(`  ${unit.name} action: ${kind}`);
@@ -280,14 +290,18 @@ export class ClusterWorld {
     this.note(`  ${unit.name} ${event}: ${String(kind)} ${shown.slice(0, 140)} (${why})`);
   }
 
-  #commit(unit: SimUnit, { app, own, appSecret, certified }: Pending): void {
-    const isForApp = Object.keys(app).length > 0 || appSecret !== undefined;
+  #commit(unit: SimUnit, pending: Pending): void {
+    const { app, own, appSecret, certified, offer, witnessSecret } = pending;
+    const said = Object.keys({ ...app, ...offer }).length > 0;
+    const isForApp = said || appSecret !== undefined || witnessSecret !== undefined;
     if (isForApp && this.leader !== unit) {
       this.note(`  ${unit.name}: its leadership is lost, so is what it wrote`);
       return;
     }
     const before = this.appSecret?.['system-identifier'];
     assign(this.app, app);
+    assign(this.offer, offer);
+    this.witnessSecret = witnessSecret ?? this.witnessSecret;
     assign(unit.own, own);
     const now = this.app['system-identifier'] ?? this.appSecret?.['system-identifier'];
     if (before !== undefined && before !== now) {
@@ -304,6 +318,8 @@ export class ClusterWorld {
     const said = [this.leader === unit, this.app, this.appSecret !== undefined, unit.certified];
     const heard = [[...unit.heard], unit.heardApp, unit.own, staying, stage, unit.life];
     const { systemIdentifier, debris, cloneUntil, initUntil } = unit.pg;
+    const { witness } = this;
+    const beside = witness && [witness.related, witness.heard, this.offer, this.witnessSecret];
     const rest = debris || cloneUntil !== undefined || initUntil !== undefined;
     const disk = [unit.filesVersion, systemIdentifier, rest, unit.etcdDirectory];
     const runs = [
@@ -313,7 +329,7 @@ export class ClusterWorld {
       unit.noted,
       unit.learnt(this.now),
     ];
-    return JSON.stringify([said, heard, disk, runs, unit.view?.world]);
+    return JSON.stringify([said, heard, disk, runs, unit.view?.world, beside]);
   }
 
   #check(): void {

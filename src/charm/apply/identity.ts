@@ -11,7 +11,7 @@ import { givenPasswords } from './passwords.ts';
 import type { Families, Tools } from './tools.ts';
 
 /** Nobody renews these: they outlive the machines. */
-const INTERNAL_DAYS = 7300;
+export const INTERNAL_DAYS = 7300;
 /** When the hook that asks for it has ended. */
 const SOON_MS = 500;
 
@@ -150,7 +150,7 @@ async function rotateInternalCa(_: object, tools: Tools): Promise<undefined> {
   return undefined;
 }
 
-function noAuthority(subject: string): OperatorError {
+export function noAuthority(subject: string): OperatorError {
   return new OperatorError({
     code: 'no-authority',
     message: `cannot issue a certificate for ${subject}: there is no internal CA yet`,

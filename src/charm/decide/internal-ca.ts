@@ -15,6 +15,7 @@ import {
 } from '../model/internal-ca.ts';
 import { memberOfUnit, probe, type Snapshot } from '../model/snapshot.ts';
 import { type Decider, type Decision, maintenance, step } from '../model/steps.ts';
+import { behindInTrust } from '../model/witness.ts';
 import { fileStep } from './file.ts';
 
 export const internalCa: Decider = (world) => {
@@ -105,7 +106,7 @@ function retire(world: Snapshot, wanted: string): Decision[] {
     name === unit.name
       ? peers.own[TRUST_FACT] === wanted
       : peers.others.find((each) => each.name === name)?.data[TRUST_FACT] === wanted;
-  const waitingFor = peers.planned.filter((name) => !ready(name));
+  const waitingFor = [...peers.planned.filter((name) => !ready(name)), ...behindInTrust(world)];
   if (waitingFor.length > 0) {
     const units = waitingFor.join(', ');
     return [maintenance('ca-changing', `changing the internal CA: waiting for ${units}`)];

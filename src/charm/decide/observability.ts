@@ -5,9 +5,9 @@
  */
 import { cosAgentData, type ScrapeJob } from '../../../lib/relations/cos-agent.ts';
 import { changedKeys } from '../../../lib/relations/databag.ts';
+import { ETCD_METRICS_PORT } from '../../../lib/relations/etcd-member.ts';
 import { hostPort } from '../../../lib/relations/subnets.ts';
 import { OTLP_HTTP } from '../../../lib/relations/tracing.ts';
-import { ETCD_METRICS_PORT } from '../model/etcd-config.ts';
 import { MONITOR } from '../model/hba.ts';
 import { PORTS } from '../model/patroni-config.ts';
 import { probe, type Relation, type ServiceSpec, type Snapshot } from '../model/snapshot.ts';

@@ -3,7 +3,7 @@
  * for it, and what an operator has to do. Recomputed from the world at every event; never stored.
  */
 import { clientUrl, etcdFacts, hasMajority, knownIdentifier } from '../model/etcd-facts.ts';
-import { primaryOf, probe, type Snapshot } from '../model/snapshot.ts';
+import { addresses, primaryOf, probe, type Snapshot } from '../model/snapshot.ts';
 import {
   active,
   blocked,
@@ -13,6 +13,7 @@ import {
   waiting,
 } from '../model/steps.ts';
 import { survival } from '../model/survival.ts';
+import { seatedWitness, witnessRelations } from '../model/witness.ts';
 import type { ClusterView } from '../model/world.ts';
 import { directoryWish } from './ldap.ts';
 
@@ -42,7 +43,8 @@ export const status: Decider = (world) => {
   }
   if (self.role === 'standby-leader') return [active('active', 'Standby')];
   if (self.role !== 'primary') return [active('active', '')];
-  return [active('active', `Primary${suffix(world, cluster.value)}${directoryNote(world)}`)];
+  const notes = `${directoryNote(world)}${witnessNote(world)}`;
+  return [active('active', `Primary${suffix(world, cluster.value)}${notes}`)];
 };
 
 /** A member that cannot follow by itself is cloned anew, or has been often enough. */
@@ -61,6 +63,24 @@ function followingTrouble({ agent }: Snapshot): Decision | undefined {
 /** No PgBouncer of a supported base asks a directory: it refuses these users whatever they say. */
 function directoryNote(world: Snapshot): string {
   return directoryWish(world) === undefined ? '' : '; directory users connect to port 5432';
+}
+
+/** Whether the primary's loss would be seen to by itself; nothing where nobody has a witness. */
+function witnessNote(world: Snapshot): string {
+  if (!witnessRelations(world).some(({ ending }) => !ending)) return '';
+  const seated = seatedWitness(world);
+  const count = world.peers.planned.length;
+  if (seated === undefined) {
+    return count === 2 ? '; no witness votes' : `; its witness votes with two units, not ${count}`;
+  }
+  const { witness, member } = seated;
+  if (member.learner) return `; ${witness.unit} is about to vote`;
+  if (!member.healthy) return `; ${witness.unit} does not answer`;
+  // Whatever takes the zone away takes two of the three voters.
+  const isBeside = ({ zone }: { zone?: string }) => zone !== undefined && zone === witness.zone;
+  const beside = addresses(world).filter(isBeside);
+  const where = beside.map(({ unit }) => unit).join(' and ');
+  return `; ${witness.unit} votes${where === '' ? '' : `, in the zone of ${where}`}`;
 }
 
 /** Members that do not run although their units are planned: the cluster has less to lose. */

@@ -2,8 +2,9 @@
  * Which units hold etcd's voters, and the one next change on the way there. Leader only.
  *
  * Their number is always odd: 1 for one or two units, 3 for three or four, 5 from five; with one,
- * it stands beside the primary. A change is made only while every voter answers, except to remove
- * one that is lost for good; whoever joins is a learner until it has caught up.
+ * it stands beside the primary. Two units and a witness have 3. A change is made only while every
+ * voter answers, except to remove one that is lost for good; whoever joins is a learner until it
+ * has caught up.
  */
 import {
   clientOf,
@@ -22,6 +23,7 @@ import {
   unitOfMember,
 } from '../model/snapshot.ts';
 import { type Decider, type Decision, step } from '../model/steps.ts';
+import { witnesses } from '../model/witness.ts';
 import type { EtcdMember } from '../model/world.ts';
 
 /** A voter that has not answered for this long is given up when another unit can take its place. */
@@ -31,8 +33,15 @@ const LOST_AFTER_MS = 60_000;
 export interface Candidate {
   member: string;
   peerUrl: string;
-  /** Its agent answers. */
+  /** Its agent answers; a witness, which has none, has said that it is prepared. */
   ready: boolean;
+}
+
+/** Where voters can be. */
+export interface Seats {
+  units: readonly Candidate[];
+  /** Of another application, without data. */
+  witnesses: readonly Candidate[];
 }
 
 export function voterCount(units: number): 1 | 3 | 5 {
@@ -42,7 +51,8 @@ export function voterCount(units: number): 1 | 3 | 5 {
 export const voters: Decider = (world) => {
   const members = etcdMembers(world);
   if (!world.unit.isLeader || members === undefined || !hasDatabase(world)) return [];
-  const move = nextMove(members, candidates(world), primaryOf(world)?.member);
+  const seats = { units: candidates(world), witnesses: witnesses(world) };
+  const move = nextMove(members, seats, primaryOf(world)?.member);
   if (move === undefined || (isRemoval(move) && !areReady(world, members, move.args.id))) {
     return [];
   }
@@ -63,7 +73,7 @@ export function wantedMembers(world: Snapshot): string[] | undefined {
   if (members === undefined) return undefined;
   const voting = members.filter((member) => !member.learner);
   const units = candidates(world);
-  const wanted = wantedVoters(voting, units, primary);
+  const wanted = wantedVoters(voting, { units, witnesses: witnesses(world) }, primary);
   // Of several the one beside the primary is left: not before that is a unit that stays.
   const settled = units.some((unit) => unit.member === primary);
   if (wanted.length === 1 && voting.length > 1 && !settled) return undefined;
@@ -114,11 +124,11 @@ export function candidates(world: Snapshot): Candidate[] {
 /** @param primary member name of the primary, where it is known */
 export function nextMove(
   members: readonly EtcdMember[],
-  units: readonly Candidate[],
+  seats: Seats,
   primary: string | undefined,
 ): Decision | undefined {
   const voting = members.filter((member) => !member.learner);
-  const wanted = wantedVoters(voting, units, primary);
+  const wanted = wantedVoters(voting, seats, primary);
   if (wanted.length === 0) return undefined;
   const isWanted = ({ peerUrl: url }: EtcdMember) => wanted.some((unit) => unit.peerUrl === url);
 
@@ -132,7 +142,7 @@ export function nextMove(
   if (wanted.length === 1 && primary === undefined) return undefined;
   const learner = members.find((member) => member.learner);
   if (learner !== undefined) return settle(learner, isWanted(learner));
-  return exchange(voting, units, wanted, primary);
+  return exchange(voting, seats, wanted, primary);
 }
 
 /**
@@ -142,7 +152,7 @@ export function nextMove(
  */
 function exchange(
   voting: readonly EtcdMember[],
-  units: readonly Candidate[],
+  { units, witnesses: others }: Seats,
   wanted: readonly Candidate[],
   primary: string | undefined,
 ): Decision | undefined {
@@ -150,7 +160,7 @@ function exchange(
     ({ peerUrl: url }: EtcdMember) =>
     (unit: Candidate) =>
       unit.peerUrl === url;
-  const staying = voting.filter((member) => units.some(at(member)));
+  const staying = voting.filter((member) => [...units, ...others].some(at(member)));
   const leaving = voting.filter((member) => !staying.includes(member) && member.name !== primary);
   const goes = leaving.at(-1);
   if (goes !== undefined && staying.length > 0) return remove(goes, 'its unit leaves');
@@ -187,11 +197,11 @@ function canLose(
 
 /**
  * The units that shall hold voters: as many as the units that are ready allow, and rather those
- * that hold one already, for every move costs a change of members.
+ * that hold one already, for every move costs a change of members. A witness makes two units three.
  */
 function wantedVoters(
   voting: readonly EtcdMember[],
-  units: readonly Candidate[],
+  { units, witnesses: others }: Seats,
   primary: string | undefined,
 ): Candidate[] {
   const memberAt = (unit: Candidate) => voting.find((member) => member.peerUrl === unit.peerUrl);
@@ -204,7 +214,25 @@ function wantedVoters(
     // A voter that is only away for a moment keeps its place.
     return member.healthy || member.silentMs <= LOST_AFTER_MS ? 1 : 3;
   };
-  return usable.toSorted((a, b) => rank(a) - rank(b)).slice(0, count);
+  const ranked = usable.toSorted((a, b) => rank(a) - rank(b));
+  const third = usable.length === 2 ? thirdVoter(voting, others) : undefined;
+  if (third === undefined) return ranked.slice(0, count);
+  const votes = (unit: Candidate) => memberAt(unit) !== undefined;
+  // It comes first: one that does not come up leaves everything as it was without it.
+  return [...ranked.filter(votes), third, ...ranked.filter((unit) => !votes(unit))];
+}
+
+/** A witness that votes and is not lost, or one that is prepared to. */
+function thirdVoter(
+  voting: readonly EtcdMember[],
+  others: readonly Candidate[],
+): Candidate | undefined {
+  const memberAt = (each: Candidate) => voting.find((member) => member.peerUrl === each.peerUrl);
+  const votes = others.find((each) => {
+    const member = memberAt(each);
+    return member !== undefined && (member.healthy || member.silentMs <= LOST_AFTER_MS);
+  });
+  return votes ?? others.find((each) => each.ready && memberAt(each) === undefined);
 }
 
 function remove(member: EtcdMember, why: string): Decision {

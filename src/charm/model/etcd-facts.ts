@@ -6,17 +6,17 @@
  * because it may not be the leader; the highest epoch counts, so that members of an earlier one
  * that come back know that they are the past.
  */
+import { clientUrl, inUrl, peerUrl } from '../../../lib/relations/etcd-member.ts';
 import { type Databag, probe, type Snapshot } from './snapshot.ts';
 import type { EtcdMember } from './world.ts';
+
+export { clientUrl, inUrl, peerUrl };
 
 export interface EtcdFacts {
   epoch: number;
   /** Client URLs. */
   endpoints: string[];
 }
-
-export const clientUrl = (address: string): string => `https://${inUrl(address)}:2379`;
-export const peerUrl = (address: string): string => `https://${inUrl(address)}:2380`;
 
 /** Undefined: no unit has formed an etcd yet. */
 export function etcdFacts(world: Snapshot): EtcdFacts | undefined {
@@ -96,9 +96,4 @@ function claimOf(address: string | undefined, bag: Readonly<Record<string, strin
   const epoch = Number(bag['etcd-reformed']);
   if (address === undefined || !(epoch > 1)) return undefined;
   return { epoch, endpoints: [clientUrl(address)] };
-}
-
-/** IPv6 addresses stand in brackets within a URL. */
-export function inUrl(address: string): string {
-  return address.includes(':') ? `[${address}]` : address;
 }

@@ -29,7 +29,11 @@ export function internalTrust({ appSecret }: Snapshot): string | undefined {
 
 /** Text of cert.pem. */
 export function internalChain({ appSecret, unitSecret }: Snapshot): string {
-  const certificate = unitSecret?.content['internal-cert'] ?? '';
+  return chainFrom(appSecret, unitSecret?.content['internal-cert'] ?? '');
+}
+
+/** A certificate of the present CA, with what those need who trust only the one before. */
+export function chainFrom(appSecret: Snapshot['appSecret'], certificate: string): string {
   const cross = appSecret?.content[ROTATION_FIELDS.cross];
   return cross === undefined ? certificate : lines(certificate, cross);
 }

@@ -21,6 +21,7 @@ import type { CertificateEndpoint } from './certificates.ts';
 import type { RoleWish } from './client-roles.ts';
 import type { ServiceSpec, Snapshot } from './snapshot.ts';
 import type { SystemLogin } from './system-users.ts';
+import type { WitnessRequest } from './witness.ts';
 
 /** A text file that a hook owns. */
 export interface FileWish {
@@ -125,6 +126,14 @@ export interface Steps {
   };
   /** Of a login that is no client's: as in DatabaseRole. */
   'assume-roles': { role: string; assumes: Record<string, string> };
+  /** Answers to requests of witnesses, in the secret of their relation, which it is granted to. */
+  'certify-witnesses': {
+    relationId: number;
+    label: string;
+    /** PEM of whom they shall trust. */
+    authority: string;
+    requests: WitnessRequest[];
+  };
   'issue-tls-secret': { relationId: number; label: string; content: Record<string, string> };
   /** Lets the other side of a relation read an owned secret. */
   'grant-secret': { relationId: number; label: string };

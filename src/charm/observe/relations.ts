@@ -11,6 +11,7 @@ import {
 } from '../../../lib/relations/postgresql-client.ts';
 import { CLIENT_ENDPOINT, requestsOf } from '../model/clients.ts';
 import type { Databag, OwnedSecret, Relation, Snapshot } from '../model/snapshot.ts';
+import { WITNESS_ENDPOINT, witnessSecret } from '../model/witness.ts';
 
 /** Endpoints of metadata.yaml, the peer relation excepted. */
 const ENDPOINTS = [
@@ -22,6 +23,7 @@ const ENDPOINTS = [
   'receive-ca-cert',
   'tracing',
   'ldap',
+  WITNESS_ENDPOINT,
 ] as const;
 
 export async function observeRelations(
@@ -101,13 +103,17 @@ function clientSecrets(relation: Relation): string[] {
 }
 
 /**
- * Secrets that the application owns for its clients, by label. Leader only: others may not read.
+ * Secrets that the application owns for its relations, by label. Leader only: others may not read.
  */
 export async function observeRelationSecrets(
   hooks: Hooks,
   relations: readonly Relation[],
 ): Promise<Record<string, OwnedSecret>> {
-  const labels = relations.filter(isClient).flatMap(secretLabels);
+  const witnessed = relations.filter(({ endpoint }) => endpoint === WITNESS_ENDPOINT);
+  const labels = [
+    ...relations.filter(isClient).flatMap(secretLabels),
+    ...witnessed.map(({ id }) => witnessSecret(id)),
+  ];
   const found = await Promise.all(
     labels.map(async (label) => {
       const [info, content] = await Promise.all([
