@@ -3,8 +3,9 @@
  * controller. The tests follow one another on one deployment, like a day of that operator.
  */
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
-import { readFile, readlink, rename, rm, writeFile } from 'node:fs/promises';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, readFile, readlink, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -47,6 +48,20 @@ function forever(work: () => Promise<void>): { end(): Promise<void> } {
       await ended;
     },
   };
+}
+
+/** While a pgBackRest of this machine backs up what bears the same name, with its usual places. */
+async function besideAnother<T>(body: () => Promise<T>): Promise<T> {
+  const file = '/tmp/pgbackrest/pgcharm.postgresql-backup.lock';
+  await mkdir(dirname(file), { recursive: true });
+  const holder = spawn('flock', ['--no-fork', file, 'sleep', '600'], { stdio: 'ignore' });
+  try {
+    await once(holder, 'spawn');
+    return await body();
+  } finally {
+    holder.kill('SIGKILL');
+    await rm(file, { force: true });
+  }
 }
 
 describe('backup and restore', async () => {
@@ -155,7 +170,7 @@ describe('backup and restore', async () => {
 
   test('a backup is made from a replica and listed on any unit', async () => {
     await write('base');
-    const { log, results } = await act('postgresql/1', 'create-backup');
+    const { log, results } = await besideAnother(() => act('postgresql/1', 'create-backup'));
     assert.equal(results?.['backup-status'], 'backup created');
     assert.match((log ?? []).join('\n'), /replay on the standby reached/);
     const { backups = '' } = await succeed('postgresql/2', 'list-backups');

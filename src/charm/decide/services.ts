@@ -83,7 +83,10 @@ export function serviceSpec(name: ServiceName, world: Snapshot): ServiceSpec | u
       const config = layout.pgbackrestConfig;
       // Its own log would grow without bound; what it says goes to the service's.
       const command = [PGBACKREST, `--config=${config}`, '--log-level-console=warn', 'server'];
-      return { command, ...asServer, requires: config };
+      // Whoever backs up from here brings its options, but its locks are taken here: by default in
+      // a directory that all of the machine share. Not those of this unit's own commands.
+      const env = { ...asServer.env, PGBACKREST_LOCK_PATH: `${layout.run}/pgbackrest/lock-server` };
+      return { command, ...asServer, env, requires: config };
     }
     case 'agent': {
       if (!program.agentCopies.includes(program.agentRevision)) return undefined;
