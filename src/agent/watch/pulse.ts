@@ -19,8 +19,11 @@ const HURRY_MS = 60_000;
 const CONFIRM_MS = 70;
 /** Nothing of this is ever cut off by the server or by the library: silence is judged here. */
 const NO_LIMIT_MS = 3_600_000;
+/** Between logins beside a connection that has fallen silent; a frozen server queues them up. */
+const ANEW_MS = 3000;
 /** Answered without a catalogue, a lock or a snapshot. */
 const QUESTION = 'SHOW transaction_read_only';
+const IN_RECOVERY = 'SELECT pg_catalog.pg_is_in_recovery() AS replica';
 
 interface Open {
   address: string;
@@ -30,14 +33,20 @@ interface Open {
 export class PulseWatch {
   readonly loop: Loop;
   readonly #facts: Facts;
-  readonly #clients: Clients;
+  readonly #clients: Pick<Clients, 'sqlAt'>;
   readonly #log: Log;
   readonly #target: () => string | undefined;
   #open: Open | undefined;
+  #triedAnewAt = Number.NEGATIVE_INFINITY;
   #heardAt = performance.now();
 
   /** @param target the address that the pooler leads to */
-  constructor(facts: Facts, clients: Clients, log: Log, target: () => string | undefined) {
+  constructor(
+    facts: Facts,
+    clients: Pick<Clients, 'sqlAt'>,
+    log: Log,
+    target: () => string | undefined,
+  ) {
     this.#facts = facts;
     this.#clients = clients;
     this.#log = log;
@@ -78,9 +87,7 @@ export class PulseWatch {
       const mine = { address, sql };
       this.#open = mine;
       void sql.closed.then(() => this.#ended(mine));
-      const [row] = await sql.query<{ replica: boolean }>(
-        'SELECT pg_catalog.pg_is_in_recovery() AS replica',
-      );
+      const [row] = await sql.query<{ replica: boolean }>(IN_RECOVERY);
       if (this.#open !== mine) return;
       if (row?.replica === false) return this.#beats(address);
       this.#drop();
@@ -102,7 +109,37 @@ export class PulseWatch {
       const heard = await Promise.race([answer, delay(TICK_MS, 'nothing' as const)]);
       if (heard === 'answered') return this.#beats(open.address);
       if (heard === 'ended') return this.#ended(open);
-      if (isSilent(ticks + 1, leaderless(this.#facts))) this.#loses(open.address, 'it is silent');
+      if (!isSilent(ticks + 1, leaderless(this.#facts))) continue;
+      this.#loses(open.address, 'it is silent');
+      this.#tryAnew(open);
+    }
+  }
+
+  /**
+   * A network that was mended carries the old connection again only after as long as it was
+   * broken, and never from an address that this unit no longer has. A new one that gets through
+   * replaces it.
+   */
+  #tryAnew(open: Open): void {
+    if (performance.now() - this.#triedAnewAt < ANEW_MS) return;
+    this.#triedAnewAt = Number.POSITIVE_INFINITY;
+    void this.#letsIn(open.address).then((lets) => {
+      this.#triedAnewAt = performance.now();
+      if (!lets || this.#open !== open) return;
+      this.#drop();
+      this.loop.nudge();
+    });
+  }
+
+  async #letsIn(address: string): Promise<boolean> {
+    try {
+      const sql = await this.#clients.sqlAt(address);
+      const [row] = await sql
+        .query<{ replica: boolean }>(IN_RECOVERY)
+        .finally(() => void sql.close().catch(() => undefined));
+      return row?.replica === false;
+    } catch {
+      return false;
     }
   }
 
