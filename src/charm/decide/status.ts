@@ -2,7 +2,13 @@
  * What the unit's status says when nothing is wrong with its settings: its role, what is missing
  * for it, and what an operator has to do. Recomputed from the world at every event; never stored.
  */
-import { clientUrl, etcdFacts, hasMajority, knownIdentifier } from '../model/etcd-facts.ts';
+import {
+  clientUrl,
+  etcdFacts,
+  etcdMembers,
+  hasMajority,
+  knownIdentifier,
+} from '../model/etcd-facts.ts';
 import { addresses, primaryOf, probe, type Snapshot } from '../model/snapshot.ts';
 import {
   active,
@@ -76,6 +82,9 @@ function witnessNote(world: Snapshot): string {
   const { witness, member } = seated;
   if (member.learner) return `; ${witness.unit} is about to vote`;
   if (!member.healthy) return `; ${witness.unit} does not answer`;
+  // Of two voters none may be lost.
+  const voting = (etcdMembers(world) ?? []).filter(({ learner }) => !learner);
+  if (voting.length < 3) return `; ${witness.unit} votes, a third voter is about to`;
   // Whatever takes the zone away takes two of the three voters.
   const isBeside = ({ zone }: { zone?: string }) => zone !== undefined && zone === witness.zone;
   const beside = addresses(world).filter(isBeside);

@@ -151,14 +151,19 @@ describe('a witness', () => {
   });
 
   test('stands in the status of the primary', async () => {
-    const message = async (change?: Partial<EtcdMember>, zone?: string) => {
+    const third = voter({ id: 'c3', name: 'postgresql-1', peerUrl: 'https://10.0.0.11:2380' });
+    const message = async (change?: Partial<EtcdMember>, zone?: string, others = [third]) => {
       const data = { ...said(), ...(zone === undefined ? {} : { 'unit-az': zone }) };
-      const world = await leader(relation(data), change === undefined ? [] : [voter(change)]);
+      const world = await leader(
+        relation(data),
+        change === undefined ? [] : [voter(change), ...others],
+      );
       const [first] = status({ ...world, unit: { ...world.unit, zone: 'a' } });
       return first?.type === 'finding' ? first.message : '';
     };
     assert.match(await message(), /^Primary.*; no witness votes$/);
     assert.match(await message({}), /; witness\/0 votes$/);
+    assert.match(await message({}, 'b', []), /; witness\/0 votes, a third voter is about to$/);
     assert.match(await message({}, 'b'), /; witness\/0 votes$/);
     assert.match(await message({}, 'a'), /; witness\/0 votes, in the zone of postgresql\/0$/);
     assert.match(await message({ learner: true }), /; witness\/0 is about to vote$/);
