@@ -22,6 +22,9 @@ const LOOK_EVERY_MS = 500;
 const BUSY_MS = 60_000;
 /** Patroni's words for it (async_executor.py). */
 const IS_BUSY = /already in progress/;
+const REPLAYED = `
+  SELECT pid FROM pg_catalog.pg_stat_replication
+    WHERE application_name = $1 AND replay_lsn >= $2::pg_catalog.pg_lsn`;
 /** How long a successor is tried; then the primary is restarted in its place. */
 const MOVE_MS = 60_000;
 /** Members hear of a change one after the other, at the latest with Patroni's next round. */
@@ -108,7 +111,7 @@ async function restartReplicas(context: WorkContext): Promise<void> {
     const member = memberNamed((await seeCluster(context)).members, name);
     if (member === undefined || isDone(context, member)) continue;
     // Only from the primary does a standby learn that it may start with less.
-    if (context.memo['lowered'] !== '' && isRunning(member)) await untilStreaming(context, name);
+    if (context.memo['lowered'] !== '' && isRunning(member)) await untilReplayed(context, name);
     await restartMember(context, member);
     await untilStreaming(context, name);
     await context.remember({ [doneKey(name)]: 'true' });
@@ -208,7 +211,32 @@ async function untilStreaming(context: WorkContext, name: string): Promise<void>
     if (cluster.known && memberNamed(cluster.value.members, name)?.streaming) return;
     await context.sleep(LOOK_EVERY_MS);
   }
-  throw new OperatorError({
+  throw incomplete(name);
+}
+
+/**
+ * It has applied what the primary has written until now. That Patroni calls it streaming may be of
+ * before the primary's restart, or a moment before it reads what the primary has less of.
+ */
+async function untilReplayed(context: WorkContext, name: string): Promise<void> {
+  const deadline = Date.now() + REJOIN_MS;
+  const sql = await context.primarySql();
+  try {
+    const [now] = await sql.query<{ lsn: string }>(
+      'SELECT pg_catalog.pg_current_wal_lsn()::text AS lsn',
+    );
+    while (Date.now() < deadline) {
+      if ((await sql.query(REPLAYED, [name, now?.lsn])).length > 0) return;
+      await context.sleep(LOOK_EVERY_MS);
+    }
+  } finally {
+    await sql.close();
+  }
+  throw incomplete(name);
+}
+
+function incomplete(name: string): OperatorError {
+  return new OperatorError({
     code: 'restart-incomplete',
     message: `cannot go on restarting: ${name} does not stream again after ${REJOIN_MS / 1000} s`,
     hint: `see the logs of PostgreSQL on ${name}`,

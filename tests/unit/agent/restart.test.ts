@@ -5,14 +5,19 @@ import { OperatorError } from '../../../lib/std/errors.ts';
 import type { WorkContext } from '../../../src/agent/work/kind.ts';
 import { restartKind } from '../../../src/agent/work/restart.ts';
 import { known, unknown } from '../../../src/charm/model/world.ts';
+import type { SqlPort } from '../../../src/charm/workload/ports.ts';
 import { aMember, aWorld, clusterOf } from './cluster.ts';
 
 /**
  * A primary and a replica, whose Patroni gives these answers; undefined: it restarts.
  *
  * @param unseen how often the cluster is looked at in vain
+ * @param behind how often the replica is found not to have read what the primary has written
  */
-function replicaThatAnswers(answers: (string | undefined)[], unseen = 0) {
+function replicaThatAnswers(
+  answers: (string | undefined)[],
+  { unseen = 0, lowered = '', behind = 0 } = {},
+) {
   const members = [
     aMember('pg-0', { role: 'primary' }),
     aMember('pg-1', { role: 'sync-standby', streaming: true, pendingRestart: true }),
@@ -23,7 +28,16 @@ function replicaThatAnswers(answers: (string | undefined)[], unseen = 0) {
       members: members.map(({ name, address }) => ({ unit: name, member: name, address })),
     } as unknown as WorkContext['desired'],
     params: { 'only-pending': 'true' },
-    memo: { primary: 'pg-0', lowered: '' },
+    memo: { primary: 'pg-0', lowered },
+    primarySql: async () =>
+      ({
+        async query(text: string) {
+          if (text.includes('pg_current_wal_lsn')) return [{ lsn: '0/5000000' }];
+          asked.push('looked');
+          return behind-- > 0 ? [] : [{ pid: 7 }];
+        },
+        close: async () => undefined,
+      }) as unknown as SqlPort,
     observe: async () =>
       aWorld({ cluster: unseen-- > 0 ? unknown('no answer') : known(clusterOf(members)) }),
     note: async () => undefined,
@@ -52,9 +66,16 @@ describe('a member', () => {
   });
 
   test('is restarted though the cluster was not to be seen for a moment', async () => {
-    const { asked, run } = replicaThatAnswers([undefined], 3);
+    const { asked, run } = replicaThatAnswers([undefined], { unseen: 3 });
     await run();
     assert.deepEqual(asked, ['pg-1']);
+  });
+
+  test('waits, where a parameter is lowered, until it has read that from the primary', async () => {
+    const lowered = 'max_worker_processes';
+    const { asked, run } = replicaThatAnswers([undefined], { lowered, behind: 2 });
+    await run();
+    assert.deepEqual(asked, ['looked', 'looked', 'looked', 'pg-1']);
   });
 
   test('whose Patroni says no is not', async () => {
