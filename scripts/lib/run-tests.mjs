@@ -3,8 +3,8 @@
  *
  * Prints a line per file, and for every failure its name and error; counts tests, not suites.
  *
- * In layers with real servers, a file in which a wait ran out or a command failed is run once more,
- * alone; a wrong answer is never asked for again (docs/decisions: second-attempt).
+ * In layers with real servers, a file that failed is run once more, alone, but a wrong answer of
+ * the chaos layer is never asked for again (docs/decisions: second-attempt).
  */
 import { join, relative } from 'node:path';
 import { run } from 'node:test';
@@ -76,9 +76,9 @@ function add({ passed, skipped, failures }, tally) {
 /** Replaces the outcomes of files that deserve a second attempt. */
 async function tryAgain(outcomes, layer, tally) {
   const failed = [...outcomes].filter(([, { failures }]) => failures.length > 0);
-  if (layer.isRepeatable !== true || failed.length > SECOND_ATTEMPTS) return;
+  if (layer.repeats === undefined || failed.length > SECOND_ATTEMPTS) return;
   for (const [file, { failures, isWrong }] of failed) {
-    if (isWrong) continue;
+    if (isWrong && layer.repeats === 'waits') continue;
     say(`again, alone: ${relative(projectRoot, file)}`);
     const second = (await runFiles([file], { ...layer, concurrency: 1 })).get(file);
     if (second === undefined) continue;
