@@ -14,6 +14,7 @@ import {
 import { digestOf } from '../../lib/std/digest.ts';
 import type { Relation } from '../../src/charm/model/snapshot.ts';
 import { WITNESS_ENDPOINT } from '../../src/charm/model/witness.ts';
+import { aWitness, WITNESS_ADDRESS } from '../support/witness-world.ts';
 import { afterWorkload } from '../support/workload.ts';
 import type { SimEtcd } from './cluster-etcd.ts';
 import type { Bag } from './cluster-unit.ts';
@@ -26,7 +27,7 @@ const MAX_ROUNDS = 5;
 
 export class SimWitness {
   readonly name = 'witness/0';
-  readonly address = '10.0.1.10';
+  readonly address = WITNESS_ADDRESS;
   readonly peerUrl = peerUrl(this.address);
   powered = true;
   /** The relation with the cluster is there. */
@@ -37,7 +38,7 @@ export class SimWitness {
   /** The cluster's databag as it has heard it. */
   offer: Bag = {};
   etcd: { cluster: SimEtcd; memberId: string } | undefined;
-  state: World = START;
+  state: World = aWitness();
 
   /** Its etcd runs and is a member of the cluster whose data it holds. */
   get etcdRuns(): boolean {
@@ -169,35 +170,3 @@ export class SimWitness {
     this.etcd = { cluster, memberId: member.id };
   }
 }
-
-/** A machine that is prepared. */
-const START: World = {
-  model: { name: 'test', uuid: '00000000-0000-4000-8000-000000000000' },
-  app: 'witness',
-  unit: 'witness/0',
-  address: '10.0.1.10',
-  zone: undefined,
-  sources: ['10.0.1.10'],
-  missingPackages: [],
-  user: 'etcd',
-  places: {
-    config: '/w/etcd.yaml',
-    data: '/w/data',
-    requestKey: '/w/request/key.pem',
-    request: '/w/request/request.json',
-    tls: { ca: '/w/tls/ca.pem', cert: '/w/tls/cert.pem', key: '/w/tls/key.pem' },
-  },
-  relation: undefined,
-  metrics: [],
-  request: undefined,
-  answer: undefined,
-  held: undefined,
-  loadedAuthority: undefined,
-  config: undefined,
-  hasData: false,
-  counts: false,
-  ending: 'none',
-  services: {},
-  supervised: false,
-  openPorts: [],
-};

@@ -8,18 +8,15 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { Disorder } from './cluster-disorder.ts';
-import { ClusterWorld } from './cluster-world.ts';
-import { generator } from './generator.ts';
+import { onlySeed, playSeed } from './replay.ts';
 
 const STEPS = 45;
 const ROUNDS = 120;
 const GROUP = 20;
-const only = process.env['PGCHARM_SIM_SEED'];
 const count = Number(process.env['PGCHARM_SIM_SEEDS'] ?? '200');
 
-async function run(seed: number): Promise<ClusterWorld> {
-  const world = new ClusterWorld(generator(seed));
-  try {
+const run = (seed: number) =>
+  playSeed(seed, async (world) => {
     const disorder = new Disorder(world);
     const units = 1 + world.below(4);
     for (let n = 0; n < units; n++) world.addUnit();
@@ -28,17 +25,12 @@ async function run(seed: number): Promise<ClusterWorld> {
     world.calm = false;
     for (let step = 0; step < STEPS; step++) await disorder.step();
     await disorder.settle(ROUNDS);
-  } catch (error) {
-    const last = only === undefined ? world.log.slice(-30) : world.log;
-    assert.fail(`seed ${seed}; replay with PGCHARM_SIM_SEED=${seed}\n${last.join('\n')}\n${error}`);
-  }
-  return world;
-}
+  });
 
 describe('a cluster under disorder', () => {
-  if (only !== undefined) {
-    test(`seed ${only}`, async (t) => {
-      const world = await run(Number(only));
+  if (onlySeed !== undefined) {
+    test(`seed ${onlySeed}`, async (t) => {
+      const world = await run(Number(onlySeed));
       t.diagnostic(world.log.join('\n'));
     });
     return;

@@ -11,13 +11,12 @@ import { voterCount } from '../../src/charm/decide/voters.ts';
 import { Disorder } from './cluster-disorder.ts';
 import type { SimUnit } from './cluster-unit.ts';
 import { SimWitness } from './cluster-witness.ts';
-import { ClusterWorld } from './cluster-world.ts';
-import { generator } from './generator.ts';
+import type { ClusterWorld } from './cluster-world.ts';
+import { onlySeed, playSeed } from './replay.ts';
 
 const STEPS = 45;
 const ROUNDS = 120;
 const GROUP = 20;
-const only = process.env['PGCHARM_SIM_SEED'];
 const count = Number(process.env['PGCHARM_SIM_SEEDS'] ?? '60');
 
 class WitnessedDisorder extends Disorder {
@@ -102,9 +101,8 @@ class WitnessedDisorder extends Disorder {
   }
 }
 
-async function run(seed: number): Promise<ClusterWorld> {
-  const world = new ClusterWorld(generator(seed));
-  try {
+const run = (seed: number) =>
+  playSeed(seed, async (world) => {
     const witness = new SimWitness();
     const disorder = new WitnessedDisorder(world, witness);
     witness.related = world.chance(0.8);
@@ -114,17 +112,12 @@ async function run(seed: number): Promise<ClusterWorld> {
     world.calm = false;
     for (let step = 0; step < STEPS; step++) await disorder.step();
     await disorder.settle(ROUNDS);
-  } catch (error) {
-    const last = only === undefined ? world.log.slice(-30) : world.log;
-    assert.fail(`seed ${seed}; replay with PGCHARM_SIM_SEED=${seed}\n${last.join('\n')}\n${error}`);
-  }
-  return world;
-}
+  });
 
 describe('a cluster with a witness under disorder', () => {
-  if (only !== undefined) {
-    test(`seed ${only}`, async (t) => {
-      t.diagnostic((await run(Number(only))).log.join('\n'));
+  if (onlySeed !== undefined) {
+    test(`seed ${onlySeed}`, async (t) => {
+      t.diagnostic((await run(Number(onlySeed))).log.join('\n'));
     });
     return;
   }

@@ -6,9 +6,9 @@ import type { Relation, Steps, World } from '../../charms/witness/src/world.ts';
 import { isStep, type Step, statusOf } from '../../lib/charm/decision.ts';
 import type { WatcherOffer } from '../../lib/relations/postgresql-watcher.ts';
 import { digestOf } from '../../lib/std/digest.ts';
+import { WITNESS_ADDRESS as ADDRESS, aWitness } from '../support/witness-world.ts';
 import { afterWorkload } from '../support/workload.ts';
 
-const ADDRESS = '10.0.0.9';
 const answer = { authority: 'CA', certificate: 'certificate' };
 const founder = {
   id: 'a1',
@@ -36,39 +36,8 @@ const related = (offer: WatcherOffer | undefined, change: Partial<Relation> = {}
   ...change,
 });
 
-function aWitness(change: Partial<World> = {}): World {
-  return {
-    model: { name: 'm', uuid: '00000000-0000-4000-8000-000000000000' },
-    app: 'witness',
-    unit: 'witness/0',
-    address: ADDRESS,
-    zone: undefined,
-    sources: ['127.0.0.1'],
-    missingPackages: ['etcd-server'],
-    user: 'etcd',
-    places: {
-      config: '/w/etcd.yaml',
-      data: '/w/data',
-      requestKey: '/w/request/key.pem',
-      request: '/w/request/request.json',
-      tls: { ca: '/w/tls/ca.pem', cert: '/w/tls/cert.pem', key: '/w/tls/key.pem' },
-    },
-    relation: undefined,
-    metrics: [],
-    request: undefined,
-    answer: undefined,
-    held: undefined,
-    loadedAuthority: undefined,
-    config: undefined,
-    hasData: false,
-    counts: false,
-    services: {},
-    supervised: false,
-    openPorts: [],
-    ending: 'none',
-    ...change,
-  };
-}
+/** A machine without etcd, whose connections come from elsewhere. */
+const bare = { missingPackages: ['etcd-server'], sources: ['127.0.0.1'] };
 
 /** What the world is after a step: the least that `apply` promises. */
 function after(world: World, step: Step<Steps>): World {
@@ -133,7 +102,7 @@ const hear = (world: World, offer: WatcherOffer): World => ({
 });
 
 /** Certified and prepared, with no membership. */
-const asking = settle(aWitness({ relation: related(undefined) })).world;
+const asking = settle(aWitness({ ...bare, relation: related(undefined) })).world;
 const prepared = settle({ ...hear(asking, offerOf()), answer }).world;
 const joining = offerOf({ members: [founder, self], memberships: given });
 const member = settle(hear(prepared, joining)).world;
